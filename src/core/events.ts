@@ -1,0 +1,24 @@
+import type { StoreError } from "./errors.ts";
+import type { Outcome } from "./outcome.ts";
+import type { DrainReport } from "./report.ts";
+
+/** Everything that a drain tells while it runs. A listener that throws breaks nothing. */
+export type DrainEvent =
+  | { readonly kind: "drain-started"; readonly drainId: string }
+  | { readonly kind: "job-claimed"; readonly queue: string; readonly class: string | undefined; readonly slot: number }
+  | {
+      readonly kind: "job-ended";
+      readonly queue: string;
+      /** Undefined for a payload that is not a job. */
+      readonly class: string | undefined;
+      readonly outcome: Outcome;
+      readonly durationMs: number;
+    }
+  /** The end of a job could not be written: another drain had taken it back. It runs again. */
+  | { readonly kind: "job-lost"; readonly queue: string; readonly class: string | undefined }
+  | { readonly kind: "drain-recovered"; readonly drainId: string; readonly requeued: number; readonly failed: number }
+  /** A call to the store failed and is sent again after `delayMs`. */
+  | { readonly kind: "store-retry"; readonly error: StoreError; readonly attempt: number; readonly delayMs: number }
+  | { readonly kind: "drain-ended"; readonly drainId: string; readonly report: DrainReport };
+
+export type OnEvent = (event: DrainEvent) => void;

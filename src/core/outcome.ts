@@ -1,0 +1,37 @@
+/**
+ * The words of this code base.
+ *
+ * - job: one piece of work; payload: its bytes in the queue; class: the name that says which handler runs it
+ * - queue: a list of payloads; worker: what the Resque world sees of a slot
+ * - drain: one run that empties queues; slot: one unit of its concurrency
+ * - claim: a job in a slot, held under the drain's lease and known by its token
+ * - lease: how long a drain may be silent before others take its claims back
+ * - attempt: one run of a job; outcome: how an attempt ended; failed: the list of those that ended badly
+ */
+
+/** What is written about a failure. */
+export interface Failure {
+  /** The error's class, as `PaymentDeclined`. */
+  readonly exception: string;
+  readonly message: string;
+  /** One frame or remark a line. */
+  readonly backtrace: readonly string[];
+}
+
+/**
+ * How a claim ended.
+ *
+ * - `ok`: done
+ * - `failed`: goes to the failed list
+ * - `released`: back to the head of its queue, unchanged, no attempt counted
+ * - `requeued`: to the tail of its queue, unchanged, no attempt counted
+ */
+export type Outcome =
+  | { readonly kind: "ok" }
+  | { readonly kind: "failed"; readonly failure: Failure }
+  | { readonly kind: "released" }
+  | { readonly kind: "requeued" };
+
+export const OK: Outcome = { kind: "ok" };
+export const RELEASED: Outcome = { kind: "released" };
+export const REQUEUED: Outcome = { kind: "requeued" };

@@ -1,0 +1,33 @@
+/**
+ * Why a drain ended.
+ *
+ * - `empty`: every queue is empty and the drain's own jobs have ended
+ * - `deadline`: the host's time is up
+ * - `paused`: what is left is in paused queues
+ * - `budget`: `maxJobs` is reached
+ * - `aborted`: the caller's signal
+ * - `lost`: the drain was silent for longer than its lease (a frozen process), and another has taken its jobs back
+ */
+export type StopReason = "empty" | "deadline" | "paused" | "budget" | "aborted" | "lost";
+
+/** What a drain did and what it cost. */
+export interface DrainReport {
+  readonly stopped: StopReason;
+  /** Jobs taken from queues. */
+  readonly claimed: number;
+  readonly succeeded: number;
+  readonly failed: number;
+  /** Jobs given back to their queue, unchanged: at the deadline, on abort, or of a class that this app does not know. */
+  readonly released: number;
+  /** Jobs of dead drains that went back to their queues. */
+  readonly recovered: number;
+  /** Jobs that another drain had taken back before their end could be written. */
+  readonly lost: number;
+  /** Jobs left in the drain's queues. */
+  readonly remaining: number;
+  /** Redis commands, as Upstash bills them. */
+  readonly commands: number;
+  /** HTTP requests, or round trips over TCP. */
+  readonly requests: number;
+  readonly durationMs: number;
+}

@@ -1,0 +1,89 @@
+import type { Outcome } from "./outcome.ts";
+
+/** A payload, read. `malformed` is one that is not a job: it goes to the failed list without being run. */
+export type ClaimedJob =
+  | {
+      readonly kind: "job";
+      readonly class: string;
+      readonly args: readonly unknown[];
+      readonly raw: string;
+      /** 1, and one more for each drain that died while it held the job. */
+      readonly attempt: number;
+    }
+  | { readonly kind: "malformed"; readonly raw: string; readonly reason: string; readonly isBinary: boolean };
+
+/** A job in a slot. It stays the drain's as long as the slot's entry bears this token. */
+export interface Claim {
+  readonly slot: number;
+  readonly token: string;
+  readonly queue: string;
+  readonly job: ClaimedJob;
+}
+
+export interface Settlement {
+  readonly claim: Claim;
+  readonly outcome: Outcome;
+}
+
+/** What a slot has done so far, for those who look at its worker. */
+export interface SlotStats {
+  readonly slot: number;
+  readonly processed: number;
+  readonly failed: number;
+}
+
+export interface ExchangeParams {
+  /** Number of the exchange within its drain, from 1. A repetition bears the same number and the same parameters. */
+  readonly seq: number;
+  /** 1, and one more for each repetition. */
+  readonly attempt: number;
+  readonly settle: readonly Settlement[];
+  /** Free slots that should get a job; may hold those that `settle` frees. */
+  readonly fill: readonly number[];
+  /** Renews the lease if given, and shows these figures. */
+  readonly beat?: readonly SlotStats[];
+}
+
+export interface ExchangeResult {
+  /** New claims, and jobs that the store found in slots thought free (an earlier request took effect after all). */
+  readonly claims: readonly Claim[];
+  /** Settlements that had no effect, because someone else has recovered the claim. */
+  readonly lost: readonly Settlement[];
+  /** False once the drain has been recovered by another: it may settle, but no longer claim. */
+  readonly isRegistered: boolean;
+  /** Fewer jobs were found than asked for: no queue had more. */
+  readonly isDrained: boolean;
+  /** Queues were passed over because they, or everything, are paused. */
+  readonly isPaused: boolean;
+}
+
+/** A drain whose lease has ended. */
+export interface DeadDrain {
+  readonly drainId: string;
+}
+
+/**
+ * The store of one drain: what core/drain.ts needs of a database. An implementation holds the drain's identity and its
+ * meter, and nothing that another drain could see. Every operation may be repeated after an error, with the same effect.
+ *
+ * A repetition is the caller's: an implementation sends each call once.
+ */
+export interface DrainStore<Dead extends DeadDrain = DeadDrain> {
+  readonly drainId: string;
+  /** What was spent so far. */
+  readonly usage: { readonly commands: number; readonly requests: number };
+  /** Anything that could be work, a dead drain's jobs included. One command where the queues are named. */
+  hasWork(): Promise<boolean>;
+  /** Jobs in the drain's queues, whether paused or not. One command where the queues are named. */
+  hasQueued(): Promise<boolean>;
+  /** Drains whose lease has ended, the longest dead first; a bounded number. Also looks for new queues. */
+  survey(): Promise<readonly Dead[]>;
+  /** Gives a dead drain's jobs back to their queues, or to the failed list beyond the crash limit. */
+  recover(dead: Dead): Promise<{ readonly requeued: number; readonly failed: number }>;
+  /** Settles and fills in one atomic step; the first one that claims something registers the drain. */
+  exchange(params: ExchangeParams): Promise<ExchangeResult>;
+  /** Gives back what is still in a slot and removes every trace of the drain. Nothing to do if it never registered. */
+  close(): Promise<{ readonly released: number }>;
+  /** Jobs left in the drain's queues. */
+  countQueued(): Promise<number>;
+}
