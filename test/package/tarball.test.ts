@@ -1,0 +1,107 @@
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { publicEntries, root } from "../../scripts/entries.ts";
+
+const run = promisify(execFile);
+const repository = fileURLToPath(root);
+const tool = (name: string): string => join(repository, "node_modules", ".bin", name);
+
+let folder: string;
+let tarball: string;
+/** The package as npm would install it; its dependencies are links to this repository's. */
+let installed: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "airlift-package-"));
+  await run("npm", ["pack", "--ignore-scripts", "--pack-destination", folder], { cwd: repository });
+  const [name] = (await readdir(folder)).filter((file) => file.endsWith(".tgz"));
+  tarball = join(folder, name ?? "missing.tgz");
+  installed = join(folder, "node_modules", "airlift");
+  await mkdir(installed, { recursive: true });
+  await run("tar", ["-xzf", tarball, "--strip-components=1", "-C", installed]);
+  const { dependencies } = JSON.parse(await readFile(join(installed, "package.json"), "utf8"));
+  for (const dependency of Object.keys(dependencies)) {
+    const link = join(folder, "node_modules", dependency);
+    await mkdir(dirname(link), { recursive: true });
+    await symlink(join(repository, "node_modules", dependency), link);
+  }
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Runs a module in the consumer's folder; resolves with what it printed. */
+async function runConsumer(source: string): Promise<string> {
+  const file = join(folder, "consumer.mjs");
+  await writeFile(file, source);
+  return (await run(process.execPath, [file], { cwd: folder })).stdout;
+}
+
+test("publint finds nothing", async () => {
+  const { stdout } = await run(tool("publint"), ["run", tarball, "--strict"]);
+  expect(stdout).toContain("All good!");
+});
+
+test("are-the-types-wrong finds nothing, for importers of modules", async () => {
+  const { stdout } = await run(tool("attw"), [tarball, "--profile", "esm-only", "--no-color", "--no-emoji"]);
+  expect(stdout).toContain("No problems found");
+});
+
+test("the tarball holds what is needed and no source, test or source of a dependency", async () => {
+  const files = (await readdir(installed, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(installed.length + 1));
+  expect(files.filter((path) => !path.startsWith("dist/")).sort()).toEqual([
+    "CHANGELOG.md",
+    "LICENSE",
+    "README.md",
+    "package.json",
+  ]);
+  expect(files.filter((path) => path.startsWith("dist/") && !/(\.js|\.js\.map|\.d\.ts)$/.test(path))).toEqual([]);
+});
+
+test("each entry can be imported from an installed package, and exports something", async () => {
+  const names = publicEntries().map(({ name }) => name);
+  const output = await runConsumer(`
+    const names = ${JSON.stringify(names)};
+    const counts = await Promise.all(names.map(async (name) => [name, Object.keys(await import(name)).length]));
+    console.log(JSON.stringify(counts.filter(([, count]) => count > 0).map(([name]) => name)));
+  `);
+  expect(JSON.parse(output)).toEqual(names);
+});
+
+test("an installed package's declarations compile in a strict project", async () => {
+  const imports = publicEntries().map(({ name }, index) => `import * as entry${index} from ${JSON.stringify(name)};`);
+  const uses = publicEntries().map((_, index) => `entry${index}`);
+  await writeFile(
+    join(folder, "consumer.ts"),
+    `${imports.join("\n")}\nexport const all: object[] = [${uses.join(", ")}];\n`,
+  );
+  const options = ["--strict", "--noEmit", "--target", "es2023", "--skipLibCheck", "--types", "node"];
+  const typeRoots = ["--typeRoots", join(repository, "node_modules", "@types")];
+  for (const resolution of [
+    ["nodenext", "nodenext"],
+    ["esnext", "bundler"],
+  ] as const) {
+    const [module, moduleResolution] = resolution;
+    const flags = ["--module", module, "--moduleResolution", moduleResolution];
+    const { stdout } = await run(tool("tsc"), ["--ignoreConfig", ...options, ...typeRoots, ...flags, "consumer.ts"], {
+      cwd: folder,
+    });
+    expect(stdout).toBe("");
+  }
+});
+
+test("the installed command shows its help and its version", async () => {
+  const command = join(installed, "dist", "cli", "main.js");
+  const help = await run(process.execPath, [command, "--help"]);
+  expect(help.stdout).toMatch(/^Usage: airlift /);
+  const { version } = JSON.parse(await readFile(join(installed, "package.json"), "utf8"));
+  expect((await run(process.execPath, [command, "--version"])).stdout.trim()).toBe(version);
+});
