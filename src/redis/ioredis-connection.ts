@@ -1,0 +1,192 @@
+import type { Redis, RedisOptions } from "ioredis";
+import { StoreError, UsageError } from "../core/errors.ts";
+import { reasonOfReply, redactReply } from "./reply-error.ts";
+
+/** A command as it goes over the wire: texts are sent as UTF-8, bytes as they are. */
+export type RawCommand = readonly (string | number | Uint8Array)[];
+
+/**
+ * A reply before anything is decoded: bytes for texts, a string of digits (or, from a client that was handed in, a number)
+ * for integers, an Error for an error reply.
+ */
+export type RawReply = Uint8Array | string | number | null | Error | RawReply[];
+
+/** A Redis behind one connection. Commands of one call go out together, in order, and nothing comes between them. */
+export interface RawRedis {
+  /** Names the client and host:port, without credentials. */
+  readonly description: string;
+  /** Sends the commands once. Error replies are among the results; rejects with a StoreError if there was no answer. */
+  send(commands: readonly RawCommand[]): Promise<RawReply[]>;
+  close(): Promise<void>;
+}
+
+/** Time limits, in milliseconds, and what TLS needs beyond the URL. */
+export interface ConnectionOptions {
+  /** @default 10_000 */
+  readonly connectTimeoutMs?: number;
+  /**
+   * How long a call may wait for its reply. It may have taken effect when this is over.
+   *
+   * @default 10_000
+   */
+  readonly commandTimeoutMs?: number;
+  /** For `rediss://`: options of node:tls, as `ca`. */
+  readonly tls?: NonNullable<RedisOptions["tls"]>;
+}
+
+/**
+ * A connection to `redis://` or `rediss://` that opens with the first call and opens again with the next call after a
+ * break. It never sends anything twice, and keeps no timer while idle.
+ *
+ * @throws UsageError for a malformed URL
+ */
+export function connectRaw(url: string, options: ConnectionOptions = {}): RawRedis {
+  return new OwnConnection(url, options);
+}
+
+class OwnConnection implements RawRedis {
+  readonly description: string;
+  readonly #redisOptions: RedisOptions;
+  readonly #commandTimeoutMs: number;
+  #redis: Redis | undefined;
+  #connecting: Promise<Redis> | undefined;
+  #lastError: Error | undefined;
+
+  constructor(url: string, options: ConnectionOptions) {
+    const { connectTimeoutMs = 10_000, commandTimeoutMs = 10_000, tls } = options;
+    const target = parseRedisUrl(url);
+    this.description = `Redis at ${target.host}:${target.port}`;
+    this.#commandTimeoutMs = commandTimeoutMs;
+    this.#redisOptions = {
+      ...target,
+      ...(target.tls === undefined ? {} : { tls: { ...target.tls, ...tls } }),
+      connectTimeout: connectTimeoutMs,
+      lazyConnect: true,
+      retryStrategy: () => null,
+      maxRetriesPerRequest: 0,
+      autoResendUnfulfilledCommands: false,
+      enableReadyCheck: false,
+      disableClientInfo: true,
+      stringNumbers: true,
+    };
+  }
+
+  async send(commands: readonly RawCommand[]): Promise<RawReply[]> {
+    const redis = this.#redis?.status === "ready" ? this.#redis : await this.#connect();
+    let timer: NodeJS.Timeout | undefined;
+    const expired = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new StoreError("unavailable", `${this.description}: no answer within ${this.#commandTimeoutMs} ms`));
+        // A connection that is silent may be half open: whatever comes next needs a new one.
+        redis.disconnect();
+      }, this.#commandTimeoutMs);
+    });
+    try {
+      return await Promise.race([sendAll(redis, commands, this.description), expired]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#redis?.disconnect();
+    this.#redis = undefined;
+  }
+
+  #connect(): Promise<Redis> {
+    this.#connecting ??= this.#open().finally(() => {
+      this.#connecting = undefined;
+    });
+    return this.#connecting;
+  }
+
+  async #open(): Promise<Redis> {
+    const { Redis } = await import("ioredis");
+    this.#redis?.disconnect();
+    const redis = new Redis(this.#redisOptions);
+    this.#redis = redis;
+    this.#lastError = undefined;
+    redis.on("error", (error: Error) => {
+      this.#lastError = error;
+    });
+    try {
+      await redis.connect();
+      return redis;
+    } catch (error) {
+      throw connectionError(this.description, this.#lastError ?? error);
+    }
+  }
+}
+
+/** Sends the commands in one tick, so that nobody's come between them, and waits for all replies. */
+export async function sendAll(redis: Redis, commands: readonly RawCommand[], description: string): Promise<RawReply[]> {
+  const pending = commands.map((command) => {
+    const [name, ...args] = command;
+    // Upper case: ioredis reshapes the replies of some commands if they are named in lower case.
+    // Its types know Buffer alone, its code takes any Uint8Array as text; so bytes are made Buffers.
+    return redis
+      .callBuffer(String(name).toUpperCase(), args.map(toArgument))
+      .then((reply) => reply as RawReply, asReplyError);
+  });
+  const replies = await Promise.all(pending);
+  const lost = replies.find((reply) => reply instanceof LostReply);
+  if (lost instanceof LostReply) throw connectionError(description, lost.cause);
+  return replies;
+}
+
+function toArgument(arg: string | number | Uint8Array): string | number | Buffer {
+  return arg instanceof Uint8Array && !Buffer.isBuffer(arg)
+    ? Buffer.from(arg.buffer, arg.byteOffset, arg.byteLength)
+    : (arg as string | number | Buffer);
+}
+
+/** Stands for a reply that did not come. */
+class LostReply extends Error {}
+
+function asReplyError(error: unknown): Error {
+  // ioredis attaches the command with its arguments to an error reply; only the text goes on.
+  if (error instanceof Error && error.name === "ReplyError") return new Error(error.message);
+  return new LostReply("no reply", { cause: error });
+}
+
+function connectionError(description: string, error: unknown): StoreError {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "ECONNREFUSED")
+    return new StoreError("unavailable", `${description}: connection refused (ECONNREFUSED)`);
+  if (typeof code === "string") return new StoreError("unavailable", `${description}: connection failed (${code})`);
+  const text = error instanceof Error ? error.message : "";
+  const reason = reasonOfReply(text);
+  if (reason !== "rejected") return new StoreError(reason, `${description}: ${redactReply(text)}`);
+  if (text === "connect ETIMEDOUT")
+    return new StoreError("unavailable", `${description}: no connection in time (ETIMEDOUT)`);
+  return new StoreError("unavailable", `${description}: connection closed`);
+}
+
+interface RedisTarget {
+  readonly host: string;
+  readonly port: number;
+  readonly username?: string;
+  readonly password?: string;
+  readonly db: number;
+  readonly tls?: { servername: string };
+}
+
+function parseRedisUrl(text: string): RedisTarget {
+  const expected = "expected redis://[user:password@]host[:port][/db], or rediss:// for TLS";
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || url.hostname === "") throw new UsageError(`ioredis: the url is not an address; ${expected}`);
+  if (url.protocol !== "redis:" && url.protocol !== "rediss:") {
+    throw new UsageError(`ioredis: the url begins with ${url.protocol}//; ${expected}`);
+  }
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const db = url.pathname.replace(/^\//, "");
+  if (!/^\d{0,4}$/.test(db)) throw new UsageError(`ioredis: the url names database "${db}"; expected a number`);
+  return {
+    host,
+    port: url.port === "" ? 6379 : Number(url.port),
+    ...(url.username === "" ? {} : { username: decodeURIComponent(url.username) }),
+    ...(url.password === "" ? {} : { password: decodeURIComponent(url.password) }),
+    db: Number(db),
+    ...(url.protocol === "rediss:" ? { tls: { servername: host } } : {}),
+  };
+}

@@ -1,0 +1,48 @@
+import type { LuaScript, RedisCommand, ScriptCall } from "../resque/client.ts";
+
+/**
+ * First line of a script for Upstash: without it, a script locks the whole database there. Redis refuses it.
+ *
+ * @see https://upstash.com/docs/redis/troubleshooting/command_count_increases_unexpectedly
+ */
+export const KEY_LOCKING_HEADER = "#!lua flags=allow-key-locking\n";
+
+/** A script in the form that a server wants: as it is, or under the key-locking header. */
+export interface ScriptForm {
+  source(script: LuaScript): string;
+  sha1(script: LuaScript): string;
+}
+
+export const PLAIN_FORM: ScriptForm = {
+  source: (script) => script.source,
+  sha1: (script) => script.sha1,
+};
+
+export const KEY_LOCKING_FORM: ScriptForm = {
+  source: (script) => KEY_LOCKING_HEADER + script.source,
+  sha1: (script) => script.keyLockingSha1,
+};
+
+export function evalshaCommand(call: ScriptCall, form: ScriptForm): (string | number)[] {
+  return ["EVALSHA", form.sha1(call.script), call.keys.length, ...call.keys, ...call.args];
+}
+
+export function evalCommand(call: ScriptCall, form: ScriptForm): (string | number)[] {
+  return ["EVAL", form.source(call.script), call.keys.length, ...call.keys, ...call.args];
+}
+
+/** A pipeline's items as commands. */
+export function toCommands(items: readonly (RedisCommand | ScriptCall)[], form: ScriptForm): RedisCommand[] {
+  return items.map((item) => (isCommand(item) ? item : evalshaCommand(item, form)));
+}
+
+/** SCRIPT LOAD of each script among the items, once. */
+export function loadCommands(items: readonly (RedisCommand | ScriptCall)[], form: ScriptForm): RedisCommand[] {
+  const sources = new Set<string>();
+  for (const item of items) if (!isCommand(item)) sources.add(form.source(item.script));
+  return [...sources].map((source) => ["SCRIPT", "LOAD", source]);
+}
+
+function isCommand(item: RedisCommand | ScriptCall): item is RedisCommand {
+  return Array.isArray(item);
+}

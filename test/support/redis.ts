@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { connect, createServer } from "node:net";
+import { embedded } from "../../src/redis/embedded.ts";
+import { until } from "./until.ts";
+
+export type ServerKind = "redis-server" | "embedded";
+
+/** A Redis for tests, empty, on 127.0.0.1. */
+export interface TestRedis extends AsyncDisposable {
+  readonly kind: ServerKind;
+  /** `redis://127.0.0.1:port` */
+  readonly url: string;
+  readonly port: number;
+  /** Ends it at once, as a crash would. */
+  close(): Promise<void>;
+}
+
+export interface StartRedisOptions {
+  /** @default "redis-server" if it is installed, else "embedded" */
+  readonly kind?: ServerKind;
+  /** @default a free one */
+  readonly port?: number;
+  /** More arguments for redis-server, as `["--requirepass", "secret"]`. */
+  readonly args?: readonly string[];
+}
+
+let hasBinary: boolean | undefined;
+
+/** Whether a real redis-server is on this machine. */
+export function hasRedisServer(): boolean {
+  hasBinary ??= spawnSync("redis-server", ["--version"], { stdio: "ignore" }).status === 0;
+  return hasBinary;
+}
+
+/** Starts a Redis; which one it is, `kind` tells. */
+export async function startRedis(options: StartRedisOptions = {}): Promise<TestRedis> {
+  const { kind = hasRedisServer() ? "redis-server" : "embedded", port = 0, args = [] } = options;
+  if (kind === "embedded") {
+    const server = await embedded({ port });
+    const { url, close } = server;
+    return { kind, url, port: Number(new URL(url).port), close, [Symbol.asyncDispose]: close };
+  }
+  // Another process may take a free port before redis-server does; then it ends, and the next port is tried.
+  for (let attempt = 1; ; attempt++) {
+    const chosen = port === 0 ? await freePort() : port;
+    const child = spawnServer(chosen, args);
+    if (await isUp(child, chosen)) {
+      const close = () => kill(child);
+      return { kind, url: `redis://127.0.0.1:${chosen}`, port: chosen, close, [Symbol.asyncDispose]: close };
+    }
+    if (attempt === 5 || port !== 0) throw new Error(`redis-server does not start on port ${chosen}`);
+  }
+}
+
+function spawnServer(port: number, args: readonly string[]): ChildProcess {
+  const settings = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+  return spawn("redis-server", [...settings, ...args], { stdio: "ignore" });
+}
+
+async function isUp(child: ChildProcess, port: number): Promise<boolean> {
+  let hasEnded = false;
+  child.once("exit", () => {
+    hasEnded = true;
+  });
+  await until(async () => hasEnded || (await accepts(port)));
+  return !hasEnded;
+}
+
+async function kill(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill("SIGKILL");
+  await exited;
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  server.close();
+  await once(server, "close");
+  return port;
+}

@@ -1,0 +1,33 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+export interface UntilOptions {
+  /** @default 5_000 */
+  readonly timeoutMs?: number;
+}
+
+/** Waits until the condition holds, and returns what it returned. Fails with the condition's own error, if it threw to the last. */
+export async function until<T>(
+  condition: () => T | Promise<T>,
+  { timeoutMs = 5_000 }: UntilOptions = {},
+): Promise<Exclude<Awaited<T>, false | null | undefined | "" | 0>> {
+  const giveUpAt = Date.now() + timeoutMs;
+  let pauseMs = 1;
+  for (;;) {
+    const outcome = await attempt(condition);
+    // Truthiness has just been tested, which TypeScript cannot see through the generic.
+    if (outcome.value) return outcome.value as Exclude<Awaited<T>, false | null | undefined | "" | 0>;
+    if (Date.now() > giveUpAt) {
+      throw new Error(`the condition did not hold within ${timeoutMs} ms: ${condition}`, { cause: outcome.error });
+    }
+    await delay(pauseMs);
+    pauseMs = Math.min(pauseMs * 2, 50);
+  }
+}
+
+async function attempt<T>(condition: () => T | Promise<T>): Promise<{ value?: Awaited<T>; error?: unknown }> {
+  try {
+    return { value: await condition() };
+  } catch (error) {
+    return { error };
+  }
+}
