@@ -1,0 +1,173 @@
+import { getRuntimeKey } from "hono/adapter";
+import { type DrainOptions as CoreDrainOptions, drain } from "./core/drain.ts";
+import { UsageError } from "./core/errors.ts";
+import type { OnEvent } from "./core/events.ts";
+import { slotsFor } from "./core/exchange-loop.ts";
+import type { JobDefinition, Logger } from "./core/job.ts";
+import type { RunHandler } from "./core/job-runner.ts";
+import { createRegistry } from "./core/registry.ts";
+import type { DrainReport } from "./core/report.ts";
+import {
+  type AirliftOptions,
+  checkAirliftOptions,
+  checkDrainOptions,
+  DEFAULT_AIRLIFT_OPTIONS,
+  type ResolvedAirliftOptions,
+} from "./options.ts";
+import { type EnqueueRequest, enqueueJobs } from "./resque/enqueue.ts";
+import { createKeys } from "./resque/keys.ts";
+import { createQueueSelector } from "./resque/queue-selector.ts";
+import { createRedisStore } from "./resque/redis-store.ts";
+import { type AirliftStatus, readStatus } from "./resque/status.ts";
+import { systemClock } from "./system-clock.ts";
+
+export type { AirliftOptions, AirliftStatus, EnqueueRequest, ResolvedAirliftOptions };
+
+export interface DrainOptions extends CoreDrainOptions {
+  /** Told everything that happens in this drain, beside the app's own `onEvent`. */
+  readonly onEvent?: OnEvent;
+  /** For hosts: wraps each handler's run (`airlift/platform/node` uses it to know which job an uncaught error belongs to). */
+  readonly runHandler?: RunHandler;
+}
+
+export interface Enqueued {
+  readonly queue: string;
+  /** Of the queue, with the new job. */
+  readonly length: number;
+}
+
+/** What an app can do with its queues. */
+export interface Airlift {
+  /** The options in force. `createAirlift({ ...airlift.options, concurrency: 1 })` is the same app, changed. */
+  readonly options: ResolvedAirliftOptions;
+  /**
+   * Puts one job at the tail of its queue, in Ruby Resque's exact JSON.
+   *
+   * @throws UsageError if the job has no JSON form or no queue
+   */
+  enqueue(job: EnqueueRequest): Promise<Enqueued>;
+  enqueue<Args extends readonly unknown[]>(definition: JobDefinition<Args>, args: Args): Promise<Enqueued>;
+  /**
+   * Puts jobs at the tails of their queues, in order. A wrong job leaves all queues as they were; up to 5,000 jobs or 1 MB are
+   * atomic, more are sent in chunks.
+   */
+  enqueueAll(jobs: readonly EnqueueRequest[]): Promise<{ readonly enqueued: number }>;
+  /**
+   * Runs jobs until the queues are empty or time is up.
+   *
+   * @throws DrainError if Redis fails for longer than can be waited; nothing is lost then
+   */
+  drain(options?: DrainOptions): Promise<DrainReport>;
+  status(): Promise<AirliftStatus>;
+  /** Closes the Redis client that was given. */
+  close(): Promise<void>;
+}
+
+/** Replies may take twice this, for JSON's escapes, and Upstash allows 10 MB. */
+const MAX_CLAIM_BYTES = 4_000_000;
+
+/**
+ * Joins a Redis, a list of queues and the jobs that can be run.
+ *
+ * @example
+ * ```ts
+ * import { createAirlift, defineJob } from "airlift";
+ * import { upstash } from "airlift/redis/upstash";
+ *
+ * const sendEmail = defineJob({ class: "SendEmail", queue: "mail", perform: async ([to]: [string]) => deliver(to) });
+ * const airlift = createAirlift({ redis: upstash(), queues: ["mail"], jobs: [sendEmail] });
+ * const report = await airlift.drain({ deadlineMs: Date.now() + 50_000 });
+ * ```
+ * @throws UsageError naming each option that is wrong
+ */
+export function createAirlift(options: AirliftOptions): Airlift {
+  checkAirliftOptions(options);
+  const settings = { ...DEFAULT_AIRLIFT_OPTIONS, ...options };
+  const { redis, concurrency, leaseMs, crashLimit, unknownClass, bigIntegers } = settings;
+  const keys = createKeys(settings.namespace);
+  const selector = createQueueSelector(options.queues);
+  const registry = createRegistry(options.jobs);
+  const platform = options.platform ?? getRuntimeKey();
+  const logger = options.logger ?? consoleLogger;
+
+  const drainOnce = (drainOptions: DrainOptions): Promise<DrainReport> => {
+    const id = randomId();
+    const store = createRedisStore({
+      client: redis,
+      keys,
+      description: {
+        id,
+        host: `airlift-${platform}-${id}`,
+        pid: processId(),
+        slots: slotsFor(concurrency),
+        queues: selector.label,
+      },
+      selector,
+      leaseMs,
+      crashLimit,
+      onlyClasses: unknownClass === "leave" ? registry.classes : undefined,
+      bigIntegers,
+      maxClaimBytes: MAX_CLAIM_BYTES,
+      nowMs: systemClock.nowMs,
+      random: Math.random,
+    });
+    const { onEvent, runHandler, ...rest } = drainOptions;
+    return drain(
+      {
+        store,
+        registry,
+        settings,
+        clock: systemClock,
+        random: Math.random,
+        logger,
+        onEvent: (event) => {
+          options.onEvent?.(event);
+          onEvent?.(event);
+        },
+        runHandler: runHandler ?? ((run) => run()),
+      },
+      rest,
+    );
+  };
+
+  return {
+    options: settings,
+    async enqueue(job: EnqueueRequest | JobDefinition, args?: readonly unknown[]) {
+      const { queue } = job;
+      if (queue === undefined || queue === "") {
+        throw new UsageError(`enqueue: class ${JSON.stringify(job.class)} has no queue: give one in its definition`);
+      }
+      const request = "perform" in job ? { queue, class: job.class, args: args ?? [] } : { ...job, queue };
+      return { queue, length: (await enqueueJobs(redis, keys, [request])).get(queue) as number };
+    },
+    async enqueueAll(jobs) {
+      await enqueueJobs(redis, keys, jobs);
+      return { enqueued: jobs.length };
+    },
+    async drain(drainOptions = {}) {
+      checkDrainOptions(drainOptions);
+      return drainOnce(drainOptions);
+    },
+    status: () => readStatus(redis, keys),
+    close: () => redis.close(),
+  };
+}
+
+const consoleLogger: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  // biome-ignore lint/suspicious/noConsole: the default of an option, on every host
+  warn: (message, fields) => console.warn(message, fields ?? ""),
+  // biome-ignore lint/suspicious/noConsole: the default of an option, on every host
+  error: (message, fields) => console.error(message, fields ?? ""),
+};
+
+/** 48 random bits: unique among all drains that could ever be in one Redis at the same time. */
+function randomId(): string {
+  return [...crypto.getRandomValues(new Uint8Array(6))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function processId(): number {
+  const { process } = globalThis as { process?: { pid?: number } };
+  return process?.pid ?? 1;
+}

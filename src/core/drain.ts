@@ -1,0 +1,152 @@
+import type { Clock } from "./clock.ts";
+import { AirliftError, isStoreError, type StoreError, UsageError } from "./errors.ts";
+import type { DrainEvent, OnEvent } from "./events.ts";
+import { createExchangeLoop } from "./exchange-loop.ts";
+import type { Logger } from "./job.ts";
+import type { RunHandler } from "./job-runner.ts";
+import type { Registry } from "./registry.ts";
+import { repeat } from "./repeat.ts";
+import type { DrainReport, StopReason } from "./report.ts";
+import type { DrainStore } from "./store.ts";
+import { createTally } from "./tally.ts";
+
+/** What becomes of a job whose class the app does not know; `leave` is the store's matter, which then hands out none. */
+export type UnknownClassPolicy = "fail" | "leave" | "requeue";
+
+export interface DrainSettings {
+  readonly concurrency: number;
+  readonly timeoutMs: number;
+  readonly leaseMs: number;
+  readonly marginMs: number;
+  readonly graceMs: number;
+  readonly unknownClass: UnknownClassPolicy;
+}
+
+/** All that one drain is given. */
+export interface DrainDeps {
+  readonly store: DrainStore;
+  readonly registry: Registry;
+  readonly settings: DrainSettings;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly onEvent: OnEvent;
+  readonly runHandler: RunHandler;
+}
+
+export interface DrainOptions {
+  /** When the host ends us: an instant, in milliseconds since the epoch. Without it a drain ends when the queues are empty. */
+  readonly deadlineMs?: number;
+  /** Aborting it stops claiming; running jobs may end within `graceMs`, the others are released. */
+  readonly signal?: AbortSignal;
+  /** Claims at most this many jobs. */
+  readonly maxJobs?: number;
+}
+
+/** A drain that could not go on. What it had claimed and could not give back is recovered when its lease has ended. */
+export class DrainError extends AirliftError {
+  override readonly name = "DrainError" as const;
+  readonly report: Omit<DrainReport, "stopped" | "remaining">;
+
+  constructor(report: Omit<DrainReport, "stopped" | "remaining">, cause: Error) {
+    super("ERR_DRAIN", `the drain could not go on: ${cause.message}`, { cause });
+    this.report = report;
+  }
+}
+
+/** How long a store may fail before anything is claimed: nothing is at stake yet, and a wrong address should be told soon. */
+const OPENING_PATIENCE_MS = 5_000;
+
+/**
+ * One drain: takes jobs until the queues are empty or time is up, runs them, settles them, and leaves nothing behind. The
+ * interleavings that it withstands are in docs/states.md.
+ *
+ * @throws UsageError if a job's time limit can never fit into the budget
+ * @throws DrainError if the store fails for longer than can be waited
+ */
+export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promise<DrainReport> {
+  const { store, clock, random, settings } = deps;
+  const startedMs = clock.nowMs();
+  const tally = createTally();
+  const emit = (event: DrainEvent): void => {
+    try {
+      deps.onEvent(event);
+    } catch (error) {
+      deps.logger.error("onEvent threw", { error });
+    }
+  };
+  const budgetEndMs = (options.deadlineMs ?? Number.POSITIVE_INFINITY) - settings.marginMs;
+  checkBudget(deps, budgetEndMs - startedMs);
+  const onRetry = (error: StoreError, attempt: number, delayMs: number): void =>
+    emit({ kind: "store-retry", error, attempt, delayMs });
+  const patiently = <T>(call: () => Promise<T>, patienceMs = OPENING_PATIENCE_MS): Promise<T> => {
+    const untilMs = Math.min(clock.nowMs() + patienceMs, options.deadlineMs ?? Number.POSITIVE_INFINITY);
+    return repeat(call, { clock, random, untilMs: () => untilMs, onRetry });
+  };
+  const spent = (): Omit<DrainReport, "stopped" | "remaining"> => ({
+    claimed: tally.claimed,
+    succeeded: tally.succeeded,
+    failed: tally.failed,
+    released: tally.released,
+    recovered: tally.recovered,
+    lost: tally.lost,
+    commands: store.usage.commands,
+    requests: store.usage.requests,
+    durationMs: clock.nowMs() - startedMs,
+  });
+
+  const recoverDead = async (): Promise<number> => {
+    let requeued = 0;
+    for (const dead of await patiently(() => store.survey())) {
+      const result = await patiently(() => store.recover(dead));
+      tally.recovered += result.requeued;
+      requeued += result.requeued;
+      emit({ kind: "drain-recovered", drainId: dead.drainId, ...result });
+    }
+    return requeued;
+  };
+
+  const run = async (): Promise<{ stopped: StopReason; remaining: number }> => {
+    if (options.signal?.aborted) return { stopped: "aborted", remaining: await patiently(() => store.countQueued()) };
+    if (!(await patiently(() => store.hasWork()))) return { stopped: "empty", remaining: 0 };
+    await recoverDead();
+    const loop = createExchangeLoop(deps, options, { budgetEndMs, startedMs, tally, emit, onRetry, recoverDead });
+    try {
+      const stopped = await loop.run();
+      tally.released += (await patiently(() => store.close(), settings.leaseMs)).released;
+      if (stopped === "empty") return { stopped, remaining: 0 };
+      const remaining = await patiently(() => store.countQueued());
+      // Time or the job limit ran out together with the jobs.
+      return {
+        stopped: remaining === 0 && (stopped === "deadline" || stopped === "budget") ? "empty" : stopped,
+        remaining,
+      };
+    } catch (error) {
+      await loop.giveUp();
+      // If the store is there after all, the jobs need not wait for the lease to end.
+      await store.close().catch(() => undefined);
+      throw error;
+    }
+  };
+
+  emit({ kind: "drain-started", drainId: store.drainId });
+  try {
+    const { stopped, remaining } = await run();
+    const report = { stopped, ...spent(), remaining };
+    emit({ kind: "drain-ended", drainId: store.drainId, report });
+    return report;
+  } catch (error) {
+    throw isStoreError(error) ? new DrainError(spent(), error) : error;
+  }
+}
+
+function checkBudget({ registry, settings }: DrainDeps, budgetMs: number): void {
+  const longestMs = registry.longestTimeoutMs;
+  if (budgetMs >= longestMs) return;
+  const name = registry.classes.find((className) => registry.find(className)?.timeoutMs === longestMs);
+  throw new UsageError(
+    `the time limit of class ${JSON.stringify(name)} (timeoutMs: ${longestMs}) does not fit into this drain: ` +
+      `${Math.max(0, Math.floor(budgetMs))} ms are left until deadlineMs, after the margin of ${settings.marginMs} ms`,
+  );
+}

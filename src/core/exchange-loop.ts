@@ -1,0 +1,283 @@
+import type { DrainDeps, DrainOptions } from "./drain.ts";
+import { isStoreError, type StoreError } from "./errors.ts";
+import type { DrainEvent } from "./events.ts";
+import { createJobRunner } from "./job-runner.ts";
+import { type Failure, type Outcome, RELEASED, REQUEUED } from "./outcome.ts";
+import { createPacing, maxHand } from "./pacing.ts";
+import { repeat } from "./repeat.ts";
+import type { StopReason } from "./report.ts";
+import type { Claim, ClaimedJob, ExchangeParams, Settlement } from "./store.ts";
+import type { Tally } from "./tally.ts";
+import { createWaker } from "./waker.ts";
+
+export interface LoopContext {
+  readonly budgetEndMs: number;
+  readonly startedMs: number;
+  readonly tally: Tally;
+  readonly emit: (event: DrainEvent) => void;
+  readonly onRetry: (error: StoreError, attempt: number, delayMs: number) => void;
+  /** Looks for dead drains; returns how many jobs came back to queues. */
+  readonly recoverDead: () => Promise<number>;
+}
+
+export interface ExchangeLoop {
+  /** Ends when nothing is left to do and every claim is settled. */
+  run(): Promise<StopReason>;
+  /** Aborts the handlers after an error. */
+  giveUp(): Promise<void>;
+}
+
+/** The drain has this many slots for a concurrency: one for each running job, and those of the jobs held in hand. */
+export function slotsFor(concurrency: number): number {
+  return concurrency + maxHand(concurrency);
+}
+
+/** Looks for new jobs while others run: soon at first, then at the pace of an idle Ruby worker. */
+const FIRST_POLL_MS = 1_000;
+const MAX_POLL_MS = 5_000;
+/** Failure texts that one exchange carries at most; the others ride on the next one. */
+const MAX_FAILURE_CHARS = 1_000_000;
+/** A job that had this share of the drain's whole time and did not end would not end in the next drain. */
+const HOPELESS_SHARE = 0.9;
+/** Timers of most hosts are no finer. */
+const TIMER_MS = 1;
+
+export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, context: LoopContext): ExchangeLoop {
+  const { store, clock, registry, settings } = deps;
+  const { tally, emit, budgetEndMs } = context;
+  const { concurrency, leaseMs } = settings;
+  const maxJobs = options.maxJobs ?? Number.POSITIVE_INFINITY;
+  const pacing = createPacing(concurrency);
+  const waker = createWaker(clock);
+  const free = new Set(Array.from({ length: slotsFor(concurrency) }, (_, slot) => slot));
+  const hand: Claim[] = [];
+  let finished: Settlement[] = [];
+  let firstFinishedMs = 0;
+  let stop: StopReason | undefined;
+  let seq = 0;
+  let isDrained = false;
+  let isPaused = false;
+  let lastBeatMs = clock.nowMs();
+  let pollMs = FIRST_POLL_MS;
+  let pollAtMs = 0;
+
+  const finish = (claim: Claim, outcome: Outcome, durationMs: number): void => {
+    if (finished.length === 0) firstFinishedMs = clock.nowMs();
+    finished.push({ claim, outcome });
+    emit({ kind: "job-ended", queue: claim.queue, class: classOf(claim.job), outcome, durationMs });
+    if (finished.length === 1 || finished.length >= pacing.gatherJobs || runner.size + hand.length === 0) waker.wake();
+  };
+
+  const runner = createJobRunner({
+    clock,
+    logger: deps.logger,
+    runHandler: deps.runHandler,
+    timeoutMs: settings.timeoutMs,
+    onEnd(claim, outcome, durationMs) {
+      pacing.noteJob(durationMs);
+      finish(claim, outcome, durationMs);
+      // A handler that returns at once ends inside `pump`, which goes on by itself.
+      if (!isPumping) pump();
+    },
+  });
+
+  const fits = (timeoutMs = 0): boolean => budgetEndMs - clock.nowMs() >= timeoutMs;
+  const releaseHand = (): void => {
+    for (const claim of hand.splice(0)) finish(claim, RELEASED, 0);
+  };
+
+  let isPumping = false;
+  const pump = (): void => {
+    isPumping = true;
+    while (runner.size < concurrency && hand.length > 0) {
+      const claim = hand.shift() as Claim;
+      const { job } = claim;
+      const definition = job.kind === "job" ? registry.find(job.class) : undefined;
+      if (job.kind === "malformed") finish(claim, { kind: "failed", failure: notAJob(job.reason) }, 0);
+      else if (definition && !fits(definition.timeoutMs)) finish(claim, RELEASED, 0);
+      else if (definition) runner.start({ ...claim, job }, definition);
+      else if (settings.unknownClass === "requeue") finish(claim, REQUEUED, 0);
+      else finish(claim, { kind: "failed", failure: unknownClass(job.class, registry.classes) }, 0);
+    }
+    isPumping = false;
+    if (runner.size + hand.length === 0) waker.wake();
+  };
+
+  const endAll = async (reason: StopReason): Promise<void> => {
+    stop = reason;
+    releaseHand();
+    const failAfterMs =
+      reason === "deadline" ? (budgetEndMs - context.startedMs) * HOPELESS_SHARE : Number.POSITIVE_INFINITY;
+    await runner.abort(abortError(reason), failAfterMs);
+    waker.wake();
+  };
+
+  /** How many more jobs to claim. Decides here, and only here, that no more are claimed. */
+  const want = (): number => {
+    if (stop) return 0;
+    if (tally.claimed >= maxJobs) stop = "budget";
+    const neededMs = Math.max(registry.longestTimeoutMs, Math.min(2 * runner.longestMs, settings.timeoutMs), 1);
+    if (!fits(neededMs)) stop = "deadline";
+    if (stop) return 0;
+    return Math.min(concurrency + pacing.hand - runner.size - hand.length, maxJobs - tally.claimed);
+  };
+
+  const isIdle = (): boolean => runner.size + hand.length === 0;
+  const hasRoom = (): boolean => stop === undefined && hand.length === 0 && runner.size < concurrency;
+  const beatAtMs = (): number => (seq === 0 ? Number.POSITIVE_INFINITY : lastBeatMs + leaseMs / 3);
+
+  /** When the next exchange is due; 0 for at once. */
+  const dueAtMs = (): number => {
+    if (finished.length >= pacing.gatherJobs || (isIdle() && finished.length > 0)) return 0;
+    if (hasRoom() && !isDrained && finished.length === 0 && want() > 0) return 0;
+    return Math.min(finished.length > 0 ? firstFinishedMs + pacing.gatherMs : Number.POSITIVE_INFINITY, beatAtMs());
+  };
+
+  const takeFinished = (): Settlement[] => {
+    let chars = 0;
+    let count = 0;
+    for (const { outcome } of finished) {
+      if (outcome.kind === "failed") chars += sizeOf(outcome.failure);
+      if (count > 0 && chars > MAX_FAILURE_CHARS) break;
+      count++;
+    }
+    const taken = finished.slice(0, count);
+    finished = finished.slice(count);
+    return taken;
+  };
+
+  const exchange = async (): Promise<void> => {
+    const settle = takeFinished();
+    const settledSlots = settle.map(({ claim }) => claim.slot);
+    const fill = [...settledSlots, ...free].slice(0, Math.max(0, want()));
+    for (const slot of fill) free.delete(slot);
+    const nowMs = clock.nowMs();
+    const isBeat = nowMs >= beatAtMs();
+    const beat = isBeat ? { beat: tally.changedSlots() } : {};
+    const params: Omit<ExchangeParams, "attempt"> = { seq: ++seq, settle, fill, ...beat };
+    // Beyond the lease others may take the claims back, so there is nothing left to be patient for.
+    const untilMs = (): number => Math.min(lastBeatMs + leaseMs, options.deadlineMs ?? Number.POSITIVE_INFINITY);
+    if (seq === 1) lastBeatMs = nowMs;
+    const result = await repeat((attempt) => store.exchange({ ...params, attempt }), {
+      ...{ clock, random: deps.random, untilMs },
+      onRetry: context.onRetry,
+    });
+    pacing.noteExchange(clock.nowMs() - nowMs);
+    if (isBeat) lastBeatMs = nowMs;
+    for (const slot of [...settledSlots, ...fill]) free.add(slot);
+    tally.settled(settle, result.lost);
+    for (const { claim } of result.lost) emit({ kind: "job-lost", queue: claim.queue, class: classOf(claim.job) });
+    for (const claim of result.claims) {
+      free.delete(claim.slot);
+      tally.claimed++;
+      emit({ kind: "job-claimed", queue: claim.queue, class: classOf(claim.job), slot: claim.slot });
+      if (stop && stop !== "budget") finish(claim, RELEASED, 0);
+      else hand.push(claim);
+    }
+    if (fill.length > 0) {
+      isDrained = result.isDrained;
+      isPaused = result.isPaused;
+      if (result.claims.length > 0) pollMs = FIRST_POLL_MS;
+      pollAtMs = clock.nowMs() + pollMs;
+    }
+    if (!result.isRegistered && !stop) await endAll("lost");
+    pump();
+    if (isBeat && (await context.recoverDead()) > 0) isDrained = false;
+  };
+
+  const poll = async (): Promise<void> => {
+    pollMs = Math.min(pollMs * 2, MAX_POLL_MS);
+    pollAtMs = clock.nowMs() + pollMs;
+    try {
+      if (await store.hasQueued()) isDrained = false;
+    } catch (error) {
+      // The jobs in flight matter more; their exchange will say if the store stays away.
+      if (!isStoreError(error) || !error.retryable) throw error;
+    }
+  };
+
+  const step = async (): Promise<boolean> => {
+    const dueMs = dueAtMs();
+    const nowMs = clock.nowMs();
+    if (dueMs <= nowMs) await exchange();
+    else if (isIdle() && finished.length === 0) return false;
+    else {
+      const canPoll = isDrained && hasRoom();
+      if (canPoll && pollAtMs <= nowMs) await poll();
+      else {
+        const delayMs = Math.min(dueMs, canPoll ? pollAtMs : Number.POSITIVE_INFINITY) - nowMs;
+        await (delayMs < TIMER_MS ? clock.yield() : waker.wait(delayMs));
+      }
+    }
+    return true;
+  };
+
+  const watchTime = (): (() => void) => {
+    const cancels: (() => void)[] = [];
+    const after = (delayMs: number, reason: StopReason): void => {
+      if (delayMs < Number.POSITIVE_INFINITY)
+        cancels.push(clock.setTimer(Math.max(0, delayMs), () => void endAll(reason)));
+    };
+    const onAbort = (): void => {
+      stop ??= "aborted";
+      releaseHand();
+      after(settings.graceMs, "aborted");
+      waker.wake();
+    };
+    after(budgetEndMs - clock.nowMs(), "deadline");
+    options.signal?.addEventListener("abort", onAbort, { once: true });
+    if (options.signal?.aborted) onAbort();
+    cancels.push(() => options.signal?.removeEventListener("abort", onAbort));
+    return () => {
+      for (const cancel of cancels) cancel();
+    };
+  };
+
+  return {
+    async run() {
+      const unwatch = watchTime();
+      try {
+        while (await step());
+      } finally {
+        unwatch();
+        runner.dispose();
+      }
+      return stop ?? (isPaused ? "paused" : "empty");
+    },
+    giveUp: () => endAll("aborted"),
+  };
+}
+
+function classOf(job: ClaimedJob): string | undefined {
+  return job.kind === "job" ? job.class : undefined;
+}
+
+function sizeOf(failure: Failure): number {
+  return failure.message.length + failure.backtrace.reduce((sum, line) => sum + line.length, 100);
+}
+
+function notAJob(reason: string): Failure {
+  return { exception: "MalformedPayload", message: `the payload is not a Resque job: ${reason}`, backtrace: [] };
+}
+
+function unknownClass(className: string, known: readonly string[]): Failure {
+  const list =
+    known.length > 0 ? `it knows ${known.slice(0, 20).join(", ")}${known.length > 20 ? ", …" : ""}` : "it knows none";
+  return {
+    exception: "UnknownJobClass",
+    message: `this app has no job for the class ${JSON.stringify(className)}; ${list}`,
+    backtrace: [],
+  };
+}
+
+function abortError(reason: StopReason): Error {
+  const error = new Error(
+    reason === "deadline"
+      ? "the drain's time is up"
+      : reason === "lost"
+        ? "the drain's lease has ended"
+        : "the drain was aborted",
+  );
+  error.name = "AbortError";
+  return error;
+}

@@ -1,0 +1,209 @@
+import type { Clock } from "./clock.ts";
+import { toFailure } from "./failure.ts";
+import type { JobContext, Logger } from "./job.ts";
+import { type Failure, OK, type Outcome, RELEASED } from "./outcome.ts";
+import type { AnyJobDefinition } from "./registry.ts";
+import type { Claim, ClaimedJob } from "./store.ts";
+
+/**
+ * Runs the handler. A host that can tell which job an error thrown out of the blue belongs to (a late callback, an unhandled
+ * rejection) wraps the run and calls `fail`.
+ */
+export type RunHandler = <T>(run: () => T, fail: (error: unknown) => void) => T;
+
+export interface JobRunnerOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly runHandler: RunHandler;
+  /** The time limit of classes that have none of their own. */
+  readonly timeoutMs: number;
+  /** Called once for each started job, possibly before `start` returns. */
+  readonly onEnd: (claim: Claim, outcome: Outcome, durationMs: number) => void;
+}
+
+/** Runs claimed jobs, each under its time limit. Whatever a handler does, each started job ends exactly once. */
+export interface JobRunner {
+  readonly size: number;
+  /** The longest run so far of a class without a time limit of its own. */
+  readonly longestMs: number;
+  start(claim: Claim & { readonly job: JobOf<"job"> }, definition: AnyJobDefinition): void;
+  /**
+   * Aborts what still runs; what does not end at once is released. A job that had at least `failAfterMs` is failed instead: it
+   * would not end in the next drain either.
+   */
+  abort(reason: Error, failAfterMs: number): Promise<void>;
+  /** Frees the timer. */
+  dispose(): void;
+}
+
+type JobOf<Kind extends ClaimedJob["kind"]> = Extract<ClaimedJob, { kind: Kind }>;
+
+interface Run {
+  readonly claim: Claim;
+  readonly context: Context;
+  readonly startedMs: number;
+  readonly limitMs: number;
+  readonly hasOwnLimit: boolean;
+}
+
+/** Made for each job, so the signal and the logger are made only when they are asked for. */
+class Context implements JobContext {
+  readonly queue: string;
+  readonly #job: JobOf<"job">;
+  readonly #logger: Logger;
+  #controller: AbortController | undefined;
+  #reason: Error | undefined;
+
+  constructor(queue: string, job: JobOf<"job">, logger: Logger) {
+    this.queue = queue;
+    this.#job = job;
+    this.#logger = logger;
+  }
+
+  get class(): string {
+    return this.#job.class;
+  }
+  get args(): readonly unknown[] {
+    return this.#job.args;
+  }
+  get raw(): string {
+    return this.#job.raw;
+  }
+  get attempt(): number {
+    return this.#job.attempt;
+  }
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#reason) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+  get log(): Logger {
+    return withFields(this.#logger, { queue: this.queue, class: this.class });
+  }
+  abort(reason: Error): void {
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+  }
+  get isAborted(): boolean {
+    return this.#reason !== undefined;
+  }
+}
+
+export function createJobRunner({ clock, logger, runHandler, timeoutMs, onEnd }: JobRunnerOptions): JobRunner {
+  const running = new Set<Run>();
+  let longestMs = 0;
+  let cancelWatch: (() => void) | undefined;
+  let watchAtMs = Number.POSITIVE_INFINITY;
+
+  const end = (run: Run, outcome: Outcome): void => {
+    if (!running.delete(run)) return;
+    const durationMs = clock.nowMs() - run.startedMs;
+    if (!run.hasOwnLimit) longestMs = Math.max(longestMs, durationMs);
+    const isLate = outcome.kind === "ok" && durationMs > run.limitMs;
+    onEnd(run.claim, isLate ? failedLate(run, durationMs) : outcome, durationMs);
+  };
+
+  const fail = (run: Run, error: unknown): void => {
+    // An aborted handler that throws is doing as it was told.
+    end(run, run.context.isAborted ? RELEASED : { kind: "failed", failure: toFailure(error) });
+  };
+
+  const watch = (): void => {
+    const nextMs = Math.min(...[...running].map((run) => run.startedMs + run.limitMs));
+    if (nextMs === watchAtMs && cancelWatch) return;
+    cancelWatch?.();
+    cancelWatch = undefined;
+    watchAtMs = nextMs;
+    if (nextMs < Number.POSITIVE_INFINITY) cancelWatch = clock.setTimer(Math.max(0, nextMs - clock.nowMs()), onWatch);
+  };
+
+  const onWatch = (): void => {
+    cancelWatch = undefined;
+    const nowMs = clock.nowMs();
+    for (const run of running) {
+      if (run.startedMs + run.limitMs > nowMs) continue;
+      const failure = timedOut(`did not end within its time limit of ${run.limitMs} ms`);
+      end(run, { kind: "failed", failure });
+      run.context.abort(abortReason(failure));
+    }
+    watch();
+  };
+
+  return {
+    get size() {
+      return running.size;
+    },
+    get longestMs() {
+      return longestMs;
+    },
+    start(claim, definition) {
+      const context = new Context(claim.queue, claim.job, logger);
+      const limitMs = definition.timeoutMs ?? timeoutMs;
+      const hasOwnLimit = definition.timeoutMs !== undefined;
+      const run: Run = { claim, context, startedMs: clock.nowMs(), limitMs, hasOwnLimit };
+      running.add(run);
+      try {
+        const performJob = (): unknown => definition.perform(claim.job.args, context);
+        const result: unknown = runHandler(performJob, (error) => fail(run, error));
+        if (!isThenable(result)) return end(run, OK);
+        result.then(
+          () => end(run, OK),
+          (error: unknown) => fail(run, error),
+        );
+        if (run.startedMs + limitMs < watchAtMs || !cancelWatch) watch();
+      } catch (error) {
+        fail(run, error);
+      }
+    },
+    async abort(reason, failAfterMs) {
+      const nowMs = clock.nowMs();
+      const hopeless = new Set([...running].filter((run) => nowMs - run.startedMs >= failAfterMs));
+      for (const run of running) run.context.abort(reason);
+      await clock.yield();
+      for (const run of running) {
+        const failure = timedOut(`did not end within the whole time of a drain, ${nowMs - run.startedMs} ms`);
+        end(run, hopeless.has(run) ? { kind: "failed", failure } : RELEASED);
+      }
+    },
+    dispose() {
+      cancelWatch?.();
+      cancelWatch = undefined;
+    },
+  };
+}
+
+function timedOut(message: string): Failure {
+  return { exception: "TimeoutError", message: `the job ${message}`, backtrace: [] };
+}
+
+function failedLate(run: Run, durationMs: number): Outcome {
+  const failure = timedOut(
+    `took ${durationMs} ms, its time limit being ${run.limitMs} ms; it kept the event loop busy, so it could not be stopped`,
+  );
+  return { kind: "failed", failure };
+}
+
+function abortReason({ message }: Failure): Error {
+  const error = new Error(message);
+  error.name = "TimeoutError";
+  return error;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
+
+function withFields(logger: Logger, fields: Record<string, unknown>): Logger {
+  const line =
+    (level: keyof Logger) =>
+    (message: string, more?: Record<string, unknown>): void => {
+      try {
+        logger[level](message, { ...fields, ...more });
+      } catch {
+        // A logger must not fail a job.
+      }
+    };
+  return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
+}

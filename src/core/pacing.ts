@@ -1,0 +1,56 @@
+/**
+ * When the next exchange is worth its price. An exchange costs about five commands however many jobs it moves, so finished jobs
+ * are let gather for a moment that is short against the jobs themselves, while jobs held in hand keep every unit of concurrency busy.
+ */
+export interface Pacing {
+  /** One job has ended after `durationMs`. */
+  noteJob(durationMs: number): void;
+  /** One exchange took `durationMs`. */
+  noteExchange(durationMs: number): void;
+  /** How many jobs to hold in hand beyond the running ones. */
+  readonly hand: number;
+  /** How long finished jobs may gather, counted from the first. */
+  readonly gatherMs: number;
+  /** How many finished jobs are worth an exchange at once. */
+  readonly gatherJobs: number;
+}
+
+/** Five commands over 25 jobs are 0.2 commands a job. */
+const JOBS_WORTH_AN_EXCHANGE = 25;
+/** A job's end is written at most this late; above it, at most `LONG_SHARE` of the job's own time. */
+const MAX_GATHER_MS = 50;
+const GATHER_SHARE = 0.25;
+const LONG_SHARE = 0.04;
+/** Jobs that take longer are not held in hand: another drain could be running them. */
+const MAX_HAND_JOB_MS = 1_000;
+const SMOOTHING = 0.05;
+
+/** The most jobs in hand for a concurrency: the drain has this many slots more. */
+export function maxHand(concurrency: number): number {
+  return Math.ceil(concurrency / 2);
+}
+
+export function createPacing(concurrency: number): Pacing {
+  let jobMs: number | undefined;
+  let exchangeMs = 1;
+  const smooth = (old: number, value: number): number => old + (value - old) * SMOOTHING;
+  return {
+    noteJob(durationMs) {
+      jobMs = jobMs === undefined ? durationMs : smooth(jobMs, durationMs);
+    },
+    noteExchange(durationMs) {
+      exchangeMs = smooth(exchangeMs, Math.min(durationMs, 1_000));
+    },
+    get hand() {
+      // Nothing is known before the first job has ended: a job held then might wait behind hours of work.
+      if (jobMs === undefined || jobMs > MAX_HAND_JOB_MS) return 0;
+      const share = (this.gatherMs + exchangeMs) / Math.max(jobMs, 0.001);
+      return Math.min(maxHand(concurrency), Math.ceil(concurrency * share * 1.2));
+    },
+    get gatherMs() {
+      if (jobMs === undefined) return 0;
+      return Math.max(Math.min(jobMs * GATHER_SHARE, MAX_GATHER_MS), jobMs * LONG_SHARE);
+    },
+    gatherJobs: Math.max(1, Math.min(JOBS_WORTH_AN_EXCHANGE, Math.ceil(concurrency / 2))),
+  };
+}

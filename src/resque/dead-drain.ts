@@ -1,0 +1,113 @@
+import type { Failure } from "../core/outcome.ts";
+import type { DeadDrain } from "../core/store.ts";
+import type { CallOptions, RedisClient, RedisReply } from "./client.ts";
+import { type DrainDescription, drainKeys, parseDescription, workerId } from "./drain-identity.ts";
+import { readEntryHead } from "./exchange-call.ts";
+import { failedEntry } from "./failed-entry.ts";
+import type { Keys } from "./keys.ts";
+import { markCrash, readCrashes } from "./payload.ts";
+import * as scripts from "./scripts.generated.ts";
+
+/** A drain whose lease has ended, as it was read. */
+export interface DeadRedisDrain extends DeadDrain {
+  readonly member: string;
+  readonly description: DrainDescription;
+  /** When its lease ended, by Redis' clock, as text. */
+  readonly leaseEnd: string;
+}
+
+/** Reads `ZRANGE airlift:drains … WITHSCORES`, keeping those whose lease has ended. */
+export function readDeadDrains(reply: RedisReply, redisNowMs: number): DeadRedisDrain[] {
+  const flat = reply as string[];
+  const dead: DeadRedisDrain[] = [];
+  for (let i = 0; i < flat.length; i += 2) {
+    const member = flat[i] as string;
+    const leaseEnd = String(flat[i + 1]);
+    const description = parseDescription(member);
+    if (description && Number(leaseEnd) < redisNowMs)
+      dead.push({ drainId: description.id, member, description, leaseEnd });
+  }
+  return dead;
+}
+
+/** More than Airlift's own member at a payload's end can take. */
+const TAIL_BYTES = 200;
+
+/**
+ * Gives a dead drain's jobs back to the heads of their queues and removes its traces. A job that has now taken down its drain
+ * `crashLimit` times goes to `failed` as Ruby's `Resque::DirtyExit`.
+ *
+ * Does nothing if the drain turns out to live or another recovers it at the same time.
+ */
+export async function recoverDrain(
+  client: RedisClient,
+  keys: Keys,
+  dead: DeadRedisDrain,
+  {
+    crashLimit,
+    nowMs,
+    usage,
+  }: { readonly crashLimit: number; readonly nowMs: number } & Required<Pick<CallOptions, "usage">>,
+): Promise<{ readonly requeued: number; readonly failed: number }> {
+  const own = drainKeys(dead.description, keys);
+  const occupied = (await client.script(
+    { script: scripts.readSlots, keys: own.slots, args: [TAIL_BYTES] },
+    { usage },
+  )) as [number, (string | number)[]];
+  usage.commands += occupied[0] - 1;
+
+  const queues: string[] = [];
+  const args: (string | number)[] = [];
+  let failed = 0;
+  const total = occupied[1].length / 4;
+  for (let i = 0; i < occupied[1].length; i += 4) {
+    const slot = occupied[1][i] as number;
+    const { head, queue } = readEntryHead(occupied[1][i + 1] as string);
+    const tail = occupied[1][i + 3] as string;
+    if (!queues.includes(queue)) queues.push(queue);
+    const crashes = readCrashes(tail) + 1;
+    const isOver = crashes >= crashLimit;
+    const mark = markCrash(tail, crashes);
+    const unmark = crashes > 1 ? { cutBytes: mark?.cutBytes ?? 0, append: "}" } : undefined;
+    const change = (isOver ? unmark : mark) ?? { cutBytes: 0, append: "" };
+    const entry =
+      isOver && mark
+        ? failedEntry(dirtyExit(crashes), { failedAtMs: nowMs, workerId: workerId(dead.description, slot - 1), queue })
+        : { before: "", after: "" };
+    if (isOver && mark) failed++;
+    args.push(slot, head, queues.indexOf(queue) + 1, change.cutBytes, change.append, entry.before, entry.after);
+  }
+
+  const reply = (await client.script(
+    {
+      script: scripts.recoverDrain,
+      keys: [
+        keys.drains,
+        keys.workers,
+        keys.heartbeats,
+        keys.processed,
+        keys.failures,
+        keys.failed,
+        ...own.slots,
+        ...own.started,
+        ...own.stats,
+        ...queues.map(keys.queue),
+      ],
+      args: [dead.member, dead.leaseEnd, own.slots.length, queues.length, total, ...args, ...own.ids],
+    },
+    { usage },
+  )) as [number, number];
+  usage.commands += reply[0] - 1;
+  return reply[1] === 1 ? { requeued: total - failed, failed } : { requeued: 0, failed: 0 };
+}
+
+function dirtyExit(crashes: number): Failure {
+  return {
+    exception: "Resque::DirtyExit",
+    message: `the drain that ran this job died ${crashes === 1 ? "" : `${crashes} times `}without ending it`.replace(
+      "  ",
+      " ",
+    ),
+    backtrace: [],
+  };
+}

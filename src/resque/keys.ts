@@ -1,0 +1,55 @@
+/** Every key that Airlift shares with the Resque world or keeps for itself. No other file knows a key's name. */
+export interface Keys {
+  /** LIST of payloads; RPUSH, LPOP. */
+  queue(name: string): string;
+  /** STRING, set while resque-pause pauses the queue, whatever its value. */
+  queuePause(name: string): string;
+  /** STRING: what the worker is doing. */
+  worker(id: string): string;
+  /** STRING: since when the worker is there. */
+  started(id: string): string;
+  /** STRING: jobs that the worker has finished. */
+  processedBy(id: string): string;
+  /** STRING: those of them that failed. */
+  failedBy(id: string): string;
+  /** SET of queue names. */
+  readonly queues: string;
+  /** SET of worker ids. */
+  readonly workers: string;
+  /** HASH worker id → ISO 8601 time of its last sign of life. */
+  readonly heartbeats: string;
+  /** LIST of failures. */
+  readonly failed: string;
+  readonly processed: string;
+  readonly failures: string;
+  /** STRING "true" while Ruby Resque's workers are paused. */
+  readonly pauseAll: string;
+  /** Airlift's own. ZSET: member is a drain's description, score is when its lease ends (ms, Redis time). */
+  readonly drains: string;
+}
+
+/**
+ * The keys under a namespace.
+ *
+ * @param namespace `resque`, with or without the colon that separates it
+ * @see https://github.com/resque/resque/blob/master/lib/resque/data_store.rb
+ */
+export function createKeys(namespace = "resque"): Keys {
+  const prefix = namespace === "" || namespace.endsWith(":") ? namespace : `${namespace}:`;
+  return {
+    queue: (name) => `${prefix}queue:${name}`,
+    queuePause: (name) => `${prefix}pause:queue:${name}`,
+    worker: (id) => `${prefix}worker:${id}`,
+    started: (id) => `${prefix}worker:${id}:started`,
+    processedBy: (id) => `${prefix}stat:processed:${id}`,
+    failedBy: (id) => `${prefix}stat:failed:${id}`,
+    queues: `${prefix}queues`,
+    workers: `${prefix}workers`,
+    heartbeats: `${prefix}workers:heartbeat`,
+    failed: `${prefix}failed`,
+    processed: `${prefix}stat:processed`,
+    failures: `${prefix}stat:failed`,
+    pauseAll: `${prefix}pause-all-workers`,
+    drains: `${prefix}airlift:drains`,
+  };
+}

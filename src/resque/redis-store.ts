@@ -1,0 +1,186 @@
+import type { BigIntegers } from "../core/json.ts";
+import type { Claim, DrainStore, ExchangeParams, ExchangeResult, SlotStats } from "../core/store.ts";
+import type { RedisClient, RedisCommand, RedisReply, ScriptCall, Usage } from "./client.ts";
+import { type DeadRedisDrain, readDeadDrains, recoverDrain } from "./dead-drain.ts";
+import { type DrainDescription, drainKeys, encodeDescription } from "./drain-identity.ts";
+import { createExchangeCall, type ExchangeContext, type ExchangeReply } from "./exchange-call.ts";
+import type { Keys } from "./keys.ts";
+import type { QueueSelector } from "./queue-selector.ts";
+import * as scripts from "./scripts.generated.ts";
+import { createTailSweep } from "./tail-sweep.ts";
+import { toHeartbeat } from "./time-format.ts";
+
+export interface RedisStoreOptions {
+  readonly client: RedisClient;
+  readonly keys: Keys;
+  readonly description: DrainDescription;
+  readonly selector: QueueSelector;
+  readonly leaseMs: number;
+  readonly crashLimit: number;
+  readonly onlyClasses: readonly string[] | undefined;
+  readonly bigIntegers: BigIntegers;
+  /** Most payload bytes that one exchange claims. Replies may take twice that, for escapes, and Upstash allows 10 MB. */
+  readonly maxClaimBytes: number;
+  readonly nowMs: () => number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+/** How many drains one survey looks at; the next one sees the rest. */
+const MAX_DRAINS_SURVEYED = 16;
+
+/** The store of one drain, on Resque's keys. */
+export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRedisDrain> {
+  const { client, keys, description, selector, leaseMs, onlyClasses, bigIntegers, maxClaimBytes } = options;
+  const usage: Usage = { commands: 0, requests: 0 };
+  const member = encodeDescription(description);
+  const own = drainKeys(description, keys);
+  const context: ExchangeContext = {
+    ...{ keys, description, drainKeys: own, member },
+    ...{ leaseMs, onlyClasses, bigIntegers, maxClaimBytes },
+  };
+  const sweep = createTailSweep();
+  let queues = selector.select([]);
+  /** Queues that a job of this drain may have come from. */
+  const usedQueues = new Set<string>();
+  let isRegistered = false;
+  let isMaybeRegistered = false;
+  /** Redis' clock minus ours. What we write for others to read is by Redis' clock. */
+  let clockOffsetMs = 0;
+  let bytesPerJob = 0;
+  const redisNowMs = (): number => options.nowMs() + clockOffsetMs;
+
+  const readQueues = (reply: RedisReply): boolean => {
+    const before = queues;
+    queues = selector.select(reply as string[]);
+    return queues.some((queue) => !before.includes(queue));
+  };
+
+  const beatCall = (stats: readonly SlotStats[]): ScriptCall => ({
+    script: scripts.beatDrain,
+    keys: [
+      keys.drains,
+      keys.heartbeats,
+      own.started[0] as string,
+      ...stats.flatMap(({ slot }) => [own.stats[slot] as string, own.stats[description.slots + slot] as string]),
+    ],
+    args: [
+      member,
+      leaseMs,
+      toHeartbeat(redisNowMs()),
+      own.ids.length,
+      ...own.ids,
+      ...stats.flatMap(({ processed, failed }) => [processed, failed]),
+    ],
+  });
+
+  const checkText = async (claim: Claim): Promise<Claim> => {
+    if (!claim.job.raw.includes("\uFFFD")) return claim;
+    const call = { script: scripts.samePayload, keys: [own.slots[claim.slot] as string], args: [claim.job.raw] };
+    const [commands, isSame] = (await client.script(call, { usage })) as [number, number];
+    usage.commands += commands - 1;
+    if (isSame === 1) return claim;
+    return { ...claim, job: { kind: "malformed", raw: claim.job.raw, reason: "not valid UTF-8", isBinary: true } };
+  };
+
+  const exchange = async (params: ExchangeParams): Promise<ExchangeResult> => {
+    const limit = bytesPerJob > 0 ? Math.max(1, Math.floor(maxClaimBytes / bytesPerJob)) : params.fill.length;
+    const fill = params.fill.slice(0, limit);
+    const tried = sweep.without(selector.order(queues, options.random));
+    const isOpening = !isRegistered && fill.length > 0;
+    if (isOpening) isMaybeRegistered = true;
+    const call = createExchangeCall(context, { ...params, fill }, tried, { isOpening, nowMs: redisNowMs() });
+    const items: (RedisCommand | ScriptCall)[] = [];
+    if (selector.isDynamic) items.push(["SMEMBERS", keys.queues]);
+    items.push(call.call);
+    if (params.beat && isRegistered) items.push(beatCall(params.beat));
+    const replies =
+      items.length === 1 ? [await client.script(call.call, { usage })] : await client.pipeline(items, { usage });
+
+    const hasNewQueues = selector.isDynamic && readQueues(replies[0] as RedisReply);
+    const reply: ExchangeReply = call.read(replies[selector.isDynamic ? 1 : 0] as RedisReply);
+    usage.commands += reply.innerCommands;
+    const beat = params.beat && isRegistered ? (replies.at(-1) as [number, number]) : undefined;
+    if (beat) usage.commands += beat[0] - 1;
+    isRegistered ||= reply.isRegistered;
+    if (reply.payloadBytes > 0) bytesPerJob = Math.max(bytesPerJob / 2, reply.payloadBytes / reply.claims.length);
+    sweep.note(reply);
+    const claims: Claim[] = [];
+    for (const claim of reply.claims) {
+      usedQueues.add(claim.queue);
+      claims.push(await checkText(claim));
+    }
+    return {
+      claims,
+      // A repeated request finds its own settlements done: they are lost only if the drain itself is.
+      lost: params.attempt > 1 && reply.isRegistered ? [] : reply.lost,
+      isRegistered: reply.isRegistered || !isRegistered,
+      isDrained: reply.isDrained && !hasNewQueues,
+      isPaused: reply.isPaused,
+    };
+  };
+
+  const existing = async (others: readonly string[]): Promise<boolean> => {
+    if (selector.isDynamic) readQueues(await client.command(["SMEMBERS", keys.queues], { usage }));
+    const candidates = [...queues.map(keys.queue), ...others];
+    return candidates.length > 0 && (await client.command(["EXISTS", ...candidates], { usage })) !== 0;
+  };
+
+  return {
+    drainId: description.id,
+    usage,
+    exchange,
+    hasWork: () => existing([keys.drains]),
+    hasQueued: () => existing([]),
+
+    async survey() {
+      const items: RedisCommand[] = [["TIME"], ["ZRANGE", keys.drains, 0, MAX_DRAINS_SURVEYED - 1, "WITHSCORES"]];
+      const sentAtMs = options.nowMs();
+      const [time, drains] = (await client.pipeline(items, { usage })) as [string[], RedisReply];
+      const timeMs = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
+      clockOffsetMs = timeMs - (sentAtMs + options.nowMs()) / 2;
+      return readDeadDrains(drains, timeMs).filter(({ drainId }) => drainId !== description.id);
+    },
+
+    recover: (dead) => recoverDrain(client, keys, dead, { crashLimit: options.crashLimit, nowMs: redisNowMs(), usage }),
+
+    async close() {
+      if (!isMaybeRegistered) return { released: 0 };
+      const names = [...usedQueues].concat(queues.filter((queue) => !usedQueues.has(queue)));
+      const call = {
+        script: scripts.closeDrain,
+        keys: [
+          keys.drains,
+          keys.workers,
+          keys.heartbeats,
+          ...own.slots,
+          ...own.started,
+          ...own.stats,
+          ...names.map(keys.queue),
+        ],
+        args: [
+          description.id,
+          member,
+          own.slots.length,
+          names.length,
+          ...names.map((name) => JSON.stringify(name)),
+          ...own.ids,
+        ],
+      };
+      const [commands, released] = (await client.script(call, { usage })) as [number, number];
+      usage.commands += commands - 1;
+      isRegistered = false;
+      isMaybeRegistered = false;
+      return { released };
+    },
+
+    async countQueued() {
+      if (queues.length === 0) return 0;
+      const lengths = await client.pipeline(
+        queues.map((queue) => ["LLEN", keys.queue(queue)]),
+        { usage },
+      );
+      return lengths.reduce<number>((sum, length) => sum + (length as number), 0);
+    },
+  };
+}

@@ -1,0 +1,217 @@
+--[[
+exchange: settles the slots that have finished and fills the slots that are free, in one step.
+
+KEYS  1 pause-all-workers, 2 stat:processed, 3 stat:failed, 4 failed, 5 airlift:drains, 6 workers, 7 workers:heartbeat, then
+      Q queues (those to try first, in order), their Q pause keys, the fence (the :started key of the drain's slot 0), S slots
+      (those to settle first, those to fill last), and in an opening call the :started keys of all slots but slot 0
+ARGV  1 drain id, 2 seq, 3 Q, 4 queues to try, 5 S, 6 slots to settle, 7 first slot to fill, 8 most payload bytes to claim,
+      9 number of known classes (-1: claim any class), 10 most payloads of a queue to look at for a known class,
+      11 the drain's description in an opening call, else "", 12 lease in ms, 13 started text, 14 heartbeat text, then
+      for each queue the entry's JSON from `"queue"` to `"payload":`;
+      for each slot to settle the seq of its claim, a kind, and what the kind needs: o (done); f, m, b (failed; m: the payload is
+      no job, b: nor UTF-8) the text before and after the payload; r (to the queue's head), q (to its tail) the queue's number;
+      the known classes; in an opening call the worker ids
+Returns {commands, registered, drained, paused (0 or 1 each), {lost: settlement, …}, {claimed: slot, queue, payload, …},
+      {found in a slot: slot, entry, …}, {requeued: queue, jobs before them, …}, an error while filling or ""}, all numbers from 1
+Keeps: a slot's entry changes only by the token that it bears; an occupied slot is told, never overwritten; what leaves a queue is
+      in a slot when the script ends, or back in the queue if a command of the filling is refused; a drain claims only while its
+      fence stands. The first write is one that a full database refuses, so that all is refused or nothing.
+Longer than 60 lines, because these steps are safe only together.
+]]
+local commands = 1
+local function call(...)
+  commands = commands + 1
+  return redis.call(...)
+end
+local nq, ntry, nslots = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local nsettle, first, room = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local nclasses, limit, opening = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11] ~= ''
+local fence = 8 + 2 * nq
+local reads = {KEYS[1]}
+for i = 8 + nq, fence + nslots do reads[#reads + 1] = KEYS[i] end
+local seen = call('MGET', unpack(reads))
+local slot = 2 + nq
+local mine = '{"claim":"' .. ARGV[1] .. '.'
+local at = 15 + nq
+
+local done, failures, heads, tails, lost, freed = 0, {}, {}, {}, {}, {}
+for i = 1, nsettle do
+  local entry, kind = seen[slot + i], ARGV[at + 1]
+  local bears = mine .. ARGV[at] .. '",'
+  if entry and string.sub(entry, 1, #bears) == bears then
+    freed[i] = true
+    if kind == 'o' then
+      done = done + 1
+    else
+      local payload = string.sub(entry, select(2, string.find(entry, ',"payload":', 1, true)) + 1, -2)
+      if kind == 'r' or kind == 'q' then
+        local into, queue = kind == 'r' and heads or tails, tonumber(ARGV[at + 2])
+        into[queue] = into[queue] or {}
+        table.insert(into[queue], payload)
+      else
+        done = done + 1
+        if kind ~= 'f' then
+          payload = cjson.encode(payload)
+          if kind == 'b' then
+            payload = string.gsub(payload, '[\128-\255]', function(c) return string.format('\\u%04x', string.byte(c)) end)
+          end
+          payload = '{"class":"MalformedPayload","args":[' .. payload .. ']}'
+        end
+        failures[#failures + 1] = ARGV[at + 2] .. payload .. ARGV[at + 3]
+      end
+    end
+  else
+    lost[#lost + 1] = i
+  end
+  at = at + (kind == 'o' and 2 or (kind == 'r' or kind == 'q') and 3 or 4)
+end
+
+local found, free = {}, {}
+for i = first, nslots do
+  local entry = seen[slot + i]
+  if entry and not freed[i] then
+    found[#found + 1] = i
+    found[#found + 1] = entry
+  else
+    free[#free + 1] = i
+  end
+end
+
+call('INCRBY', KEYS[2], done)
+if #failures > 0 then
+  call('INCRBY', KEYS[3], #failures)
+  call('RPUSH', KEYS[4], unpack(failures))
+end
+for queue, payloads in pairs(heads) do
+  local reversed = {}
+  for i = #payloads, 1, -1 do reversed[#reversed + 1] = payloads[i] end
+  call('LPUSH', KEYS[7 + queue], unpack(reversed))
+end
+local requeued = {}
+for queue, payloads in pairs(tails) do
+  requeued[#requeued + 1] = queue
+  requeued[#requeued + 1] = call('RPUSH', KEYS[7 + queue], unpack(payloads)) - #payloads
+end
+
+local all = seen[1] and string.lower(seen[1]) == 'true'
+local paused, try, numbers = all and 1 or 0, {}, {}
+for i = 1, ntry do
+  numbers[KEYS[7 + i]] = i
+  if seen[1 + i] then paused = 1 elseif not all then try[#try + 1] = KEYS[7 + i] end
+end
+local registered = seen[slot] and 1 or 0
+local want = (registered == 1 or opening) and #try > 0 and #free or 0
+local asked = #free
+local claimed, from, size = {}, {}, 0
+local function take(key, payloads)
+  for i = 1, #payloads do
+    size = size + #payloads[i]
+    if #claimed == want or (size > room and #claimed > 0) then
+      want, asked = #claimed, #claimed
+      for j = #payloads, i, -1 do call('LPUSH', key, payloads[j]) end
+      return
+    end
+    claimed[#claimed + 1] = payloads[i]
+    from[#from + 1] = numbers[key]
+  end
+end
+local claims, writes, written = {}, {}, {}
+local known = {}
+for i = 0, nclasses - 1 do known[ARGV[at + i]] = true end
+local function wanted(payload)
+  local class = string.match(payload, '^{"class":"([^"\\]*)"')
+  if not class then
+    local ok, job = pcall(cjson.decode, payload)
+    class = ok and type(job) == 'table' and job.class
+  end
+  return type(class) ~= 'string' or known[class]
+end
+local function fill()
+  if want > 0 and nclasses >= 0 then
+    for _, key in ipairs(try) do
+      local skipped, looked = 0, 0
+      while #claimed < want and looked < limit do
+        local window = call('LRANGE', key, skipped, skipped + want - #claimed - 1)
+        if #window == 0 then break end
+        looked = looked + #window
+        local run = 0
+        while skipped == 0 and run < #window and wanted(window[run + 1]) do run = run + 1 end
+        if run > 0 then take(key, call('LPOP', key, run)) end
+        for i = run + 1, #window do
+          if #claimed == want then break end
+          if wanted(window[i]) then
+            call('LREM', key, 1, window[i])
+            take(key, {window[i]})
+          else
+            skipped = skipped + 1
+          end
+        end
+      end
+    end
+  elseif want > 0 and #try == 1 then
+    take(try[1], call('LPOP', try[1], want) or {})
+  elseif want > 0 then
+    local args, popped = {#try}, nil
+    for _, key in ipairs(try) do args[#args + 1] = key end
+    args[#args + 1] = 'LEFT'
+    args[#args + 1] = 'COUNT'
+    repeat
+      args[#try + 4] = want - #claimed
+      commands = commands + 1
+      popped = redis.pcall('LMPOP', unpack(args))
+      if popped and popped.err then
+        -- Redis before 7.0
+        for _, key in ipairs(try) do
+          if #claimed < want then take(key, call('LPOP', key, want - #claimed) or {}) end
+        end
+        break
+      end
+      if popped then take(popped[1], popped[2]) end
+    until not popped or #claimed >= want
+  end
+
+  for n, i in ipairs(free) do
+    if claimed[n] then
+      written[i] = true
+      writes[#writes + 1] = KEYS[fence + i]
+      writes[#writes + 1] = mine .. ARGV[2] .. '",' .. ARGV[14 + from[n]] .. claimed[n] .. '}'
+      claims[#claims + 1] = i
+      claims[#claims + 1] = from[n]
+      claims[#claims + 1] = claimed[n]
+    end
+  end
+  if opening and (#claims > 0 or #found > 0) then
+    registered = 1
+    local time = call('TIME')
+    call('ZADD', KEYS[5], string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[12]), ARGV[11])
+    local ids, beats = {}, {}
+    for i = at + math.max(nclasses, 0), #ARGV do
+      ids[#ids + 1] = ARGV[i]
+      beats[#beats + 1] = ARGV[i]
+      beats[#beats + 1] = ARGV[14]
+    end
+    call('SADD', KEYS[6], unpack(ids))
+    call('HSET', KEYS[7], unpack(beats))
+    for i = fence, #KEYS do
+      if i == fence or i > fence + nslots then
+        writes[#writes + 1] = KEYS[i]
+        writes[#writes + 1] = ARGV[13]
+      end
+    end
+  end
+  if #writes > 0 then call('MSET', unpack(writes)) end
+end
+
+local ok, problem = pcall(fill)
+if not ok then
+  -- Nothing was written to a slot: the MSET comes last, and writes all or nothing.
+  for n = #claimed, 1, -1 do call('LPUSH', KEYS[7 + from[n]], claimed[n]) end
+  claimed, claims, written, asked = {}, {}, {}, 0
+end
+local emptied = {}
+for i = 1, nsettle do
+  if freed[i] and not written[i] then emptied[#emptied + 1] = KEYS[fence + i] end
+end
+if #emptied > 0 then call('DEL', unpack(emptied)) end
+problem = ok and '' or type(problem) == 'table' and problem.err or tostring(problem)
+return {commands, registered, #claims / 3 < asked and 1 or 0, paused, lost, claims, found, requeued, problem}

@@ -1,0 +1,56 @@
+--[[
+recover-drain: takes a dead drain's jobs back and removes every trace of it, unless something changed since it was read.
+
+KEYS  1 airlift:drains, 2 workers, 3 workers:heartbeat, 4 stat:processed, 5 stat:failed, 6 failed, then S slots, then every other key of
+      the drain's workers, then the queues
+ARGV  1 the drain's description, 2 its lease's end as read (ms), 3 S, 4 number of queues, 5 number of occupied slots, then for each
+      occupied slot: slot, the entry up to its payload as read, queue, bytes to cut off the payload's end, text to append instead, and
+      if it goes to failed the text before and after the payload, else "" and ""; then the worker ids
+Returns {commands, 1}; {commands, 0} if the drain lives, was recovered by another, or its slots have changed: then nothing was written
+Keeps: a payload is pushed to its queue's head or to failed in the same step that empties its slot
+]]
+local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if not score or tonumber(score) ~= tonumber(ARGV[2]) then return {2, 0} end
+local nslots, nq, noccupied = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local slots, deletes, ids, commands = {}, {}, {}, 3
+for i = 7, #KEYS - nq do
+  if i < 7 + nslots then slots[#slots + 1] = KEYS[i] end
+  deletes[#deletes + 1] = KEYS[i]
+end
+local entries, occupied = redis.call('MGET', unpack(slots)), 0
+for i = 1, nslots do
+  if entries[i] then occupied = occupied + 1 end
+end
+if occupied ~= noccupied then return {commands, 0} end
+for i = 0, noccupied - 1 do
+  local entry, head = entries[tonumber(ARGV[6 + 7 * i])], ARGV[7 + 7 * i]
+  if not entry or string.sub(entry, 1, #head) ~= head then return {commands, 0} end
+end
+local failures, heads = {}, {}
+for i = noccupied - 1, 0, -1 do
+  local at = 6 + 7 * i
+  local payload = string.sub(entries[tonumber(ARGV[at])], #ARGV[at + 1] + 1, -2 - ARGV[at + 3]) .. ARGV[at + 4]
+  if ARGV[at + 5] == '' then
+    local queue = tonumber(ARGV[at + 2])
+    heads[queue] = heads[queue] or {}
+    table.insert(heads[queue], payload)
+  else
+    failures[#failures + 1] = ARGV[at + 5] .. payload .. ARGV[at + 6]
+  end
+end
+if #failures > 0 then
+  redis.call('INCRBY', KEYS[4], #failures)
+  redis.call('INCRBY', KEYS[5], #failures)
+  redis.call('RPUSH', KEYS[6], unpack(failures))
+  commands = commands + 3
+end
+for queue, payloads in pairs(heads) do
+  redis.call('LPUSH', KEYS[#KEYS - nq + queue], unpack(payloads))
+  commands = commands + 1
+end
+for i = 6 + 7 * noccupied, #ARGV do ids[#ids + 1] = ARGV[i] end
+redis.call('DEL', unpack(deletes))
+redis.call('SREM', KEYS[2], unpack(ids))
+redis.call('HDEL', KEYS[3], unpack(ids))
+redis.call('ZREM', KEYS[1], ARGV[1])
+return {commands + 4, 1}

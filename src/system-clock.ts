@@ -1,0 +1,17 @@
+import type { Clock } from "./core/clock.ts";
+
+/** The host's clock and timers. */
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  setTimer(delayMs, callback) {
+    // A longer delay would fire at once (32 bits of milliseconds).
+    const timer = setTimeout(callback, Math.min(delayMs, 2 ** 31 - 1));
+    return () => clearTimeout(timer);
+  },
+  // setTimeout(0) costs a millisecond and more; an exchange takes less. Hosts without setImmediate have nothing better that all share.
+  yield: () =>
+    new Promise((resolve) => {
+      if (typeof setImmediate === "function") setImmediate(resolve);
+      else setTimeout(resolve, 0);
+    }),
+};
