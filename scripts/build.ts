@@ -32,7 +32,7 @@ await build({
   sourcemap: true,
   legalComments: "none",
   logLevel: "warning",
-});
+}).catch(() => process.exit(1)); // esbuild has said why.
 for (const { file } of binEntries()) chmodSync(new URL(file, root), 0o755);
 
 if (withTypes) {

@@ -40,12 +40,14 @@ test("a drain over HTTP brings neither the TCP clients nor the HTTP endpoints al
   const packages = Object.keys(metafile.inputs).flatMap(
     (path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? [],
   );
-  expect([...new Set(packages)].sort()).toEqual(["@upstash/redis", "lossless-json", "uncrypto"]);
+  expect([...new Set(packages)].sort()).toEqual(["@upstash/redis", "hono", "uncrypto", "valibot"]);
 });
 
-test("the HTTP endpoints run without Node", async () => {
+test("the HTTP endpoints need nothing of Node", async () => {
   const { metafile } = await bundle('export * from "./src/http/app.ts";');
-  expect(Object.values(metafile.outputs).flatMap(({ imports }) => imports.filter(({ external }) => external))).toEqual(
-    [],
+  // hono-openapi asks for other validators as it runs, and does without them.
+  const needed = Object.values(metafile.outputs).flatMap(({ imports }) =>
+    imports.filter(({ kind }) => kind !== "dynamic-import"),
   );
+  expect(needed).toEqual([]);
 });

@@ -58,7 +58,7 @@ test("are-the-types-wrong finds nothing, for importers of modules", async () => 
   expect(checked).toEqual(expect.arrayContaining(publicEntries().map(({ name }) => name)));
 });
 
-test("the tarball holds what is needed and no source, test or source of a dependency", async () => {
+test("the tarball holds what is needed and no test, no source but the examples", async () => {
   const files = (await readdir(installed, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(installed.length + 1));
@@ -66,6 +66,7 @@ test("the tarball holds what is needed and no source, test or source of a depend
     "CHANGELOG.md",
     "LICENSE",
     "README.md",
+    "examples/jobs.ts",
     "package.json",
   ]);
   expect(files.filter((path) => path.startsWith("dist/") && !/(\.js|\.js\.map|\.d\.ts)$/.test(path))).toEqual([]);
