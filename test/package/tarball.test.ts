@@ -111,3 +111,21 @@ test("the installed command shows its help and its version", async () => {
   const { version } = JSON.parse(await readFile(join(installed, "package.json"), "utf8"));
   expect((await run(process.execPath, [command, "--version"])).stdout.trim()).toBe(version);
 });
+
+test("the installed command runs the whole system and works an app's jobs", async () => {
+  const app = join(folder, "jobs.ts");
+  await writeFile(
+    app,
+    `import { defineJob } from "airlift";
+    enum Greeting { hello = "hello" }
+    export const jobs = [
+      defineJob<[name: string]>({ class: "Greet", perform: ([name]) => console.log(Greeting.hello, name) }),
+    ];
+    export const samples = [{ queue: "greetings", class: "Greet", args: ["ada"] }];\n`,
+  );
+  const command = join(installed, "dist", "cli", "main.js");
+  const ports = ["--port", "0", "--rest-port", "0", "--redis-port", "0"];
+  const { stdout } = await run(process.execPath, [command, "dev", "--app", app, "--once", ...ports], { cwd: folder });
+  expect(stdout).toContain("hello ada");
+  expect(stdout).toMatch(/1 jobs?: 1 succeeded/);
+});
