@@ -1,0 +1,57 @@
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { serve } from "@hono/node-server";
+import type { Airlift } from "../airlift.ts";
+import { serveGateway } from "../gateway/serve-gateway.ts";
+import { createHttpApp } from "../http/app.ts";
+import { embedded } from "../redis/embedded.ts";
+
+/** A Redis in this process, with the Upstash protocol in front of it. */
+export interface DevStore {
+  /** `redis://127.0.0.1:port` */
+  readonly redisUrl: string;
+  /** `http://127.0.0.1:port` */
+  readonly restUrl: string;
+  close(): Promise<void>;
+}
+
+/** Starts the Redis and its REST endpoint. */
+export async function startDevStore(ports: { rest: number; redis: number }, token: string): Promise<DevStore> {
+  const redis = await embedded({ port: ports.redis });
+  try {
+    const gateway = await serveGateway({ redisUrl: redis.url, tokens: [token], port: ports.rest });
+    const close = async (): Promise<void> => {
+      await gateway.close();
+      await redis.close();
+    };
+    return { redisUrl: redis.url, restUrl: gateway.url, close };
+  } catch (error) {
+    await redis.close();
+    throw error;
+  }
+}
+
+/** The HTTP API of an app, listening on 127.0.0.1. */
+export interface DevApi {
+  /** `http://127.0.0.1:port` */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** Serves the HTTP API; one token is good for everything in it. */
+export async function startDevApi(airlift: Airlift, port: number, token: string): Promise<DevApi> {
+  const app = createHttpApp(airlift, { tokens: { enqueue: token, operate: token } });
+  const server = await new Promise<Server>((resolve, reject) => {
+    // Without options for TLS or HTTP/2 the server is node:http's.
+    const started = serve({ fetch: app.fetch, port, hostname: "127.0.0.1" }, () => resolve(started)) as Server;
+    started.once("error", reject);
+  });
+  // A TCP server's address is an AddressInfo.
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const close = async (): Promise<void> => {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    server.closeAllConnections();
+    await closed;
+  };
+  return { url, close };
+}

@@ -1,0 +1,52 @@
+import { styleText } from "node:util";
+import type { DrainEvent } from "../core/events.ts";
+import type { Outcome } from "../core/outcome.ts";
+import { formatDuration } from "./report-text.ts";
+
+/**
+ * A drain's event as a line for people who watch: one for each job that ends, and one for what is out of the ordinary.
+ *
+ * @returns undefined for an event that is not worth a line
+ */
+export function formatEvent(event: DrainEvent): string | undefined {
+  switch (event.kind) {
+    case "job-ended":
+      return line(event.queue, event.class, `${formatOutcome(event.outcome)}  ${formatDuration(event.durationMs)}`);
+    case "job-lost":
+      return line(event.queue, event.class, styleText("yellow", "taken back by another drain; it runs again"));
+    case "drain-recovered":
+      return line("", "", `a dead drain's jobs: ${event.requeued} back in their queues, ${event.failed} failed`);
+    case "store-retry":
+      return line("", "", styleText("yellow", `${event.error.message}; again in ${formatDuration(event.delayMs)}`));
+    case "drain-started":
+    case "job-claimed":
+    case "drain-ended":
+      return undefined;
+    default:
+      return event satisfies never;
+  }
+}
+
+function line(queue: string, className: string | undefined, text: string): string {
+  const time = styleText("dim", new Date().toTimeString().slice(0, 8));
+  return `${time}  ${queue.padEnd(8)} ${(className ?? "(not a job)").padEnd(14)} ${text}`;
+}
+
+function formatOutcome(outcome: Outcome): string {
+  switch (outcome.kind) {
+    case "ok":
+      return styleText("green", "done  ");
+    case "failed":
+      return `${styleText("red", "failed")}  ${outcome.failure.exception}: ${firstLine(outcome.failure.message)}`;
+    case "released":
+      return styleText("yellow", "back in its queue");
+    case "requeued":
+      return styleText("yellow", "at the end of its queue");
+    default:
+      return outcome satisfies never;
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? "";
+}

@@ -1,0 +1,21 @@
+import type { OnEvent } from "../core/events.ts";
+import type { Logger } from "../core/job.ts";
+
+/** Logs what somebody who reads the log of a drain wants to know: jobs that failed, and what went other ways than it should. */
+export function logEvents(logger: Logger): OnEvent {
+  return (event) => {
+    if (event.kind === "job-ended" && event.outcome.kind === "failed") {
+      const { exception, message } = event.outcome.failure;
+      const error = `${exception}: ${message.split("\n", 1)[0]}`;
+      logger.warn("job failed", { queue: event.queue, class: event.class ?? "(not a job)", error });
+    } else if (event.kind === "job-lost") {
+      logger.warn("another drain had taken the job back; it runs again", {
+        queue: event.queue,
+        class: event.class ?? "",
+      });
+    } else if (event.kind === "drain-recovered") {
+      const { requeued, failed } = event;
+      logger.warn("took back the jobs of a drain that died", { requeued, failed });
+    }
+  };
+}

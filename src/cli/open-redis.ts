@@ -1,0 +1,14 @@
+import { type Airlift, createAirlift } from "../airlift.ts";
+import { connectRedis, findRedis } from "./connection.ts";
+import type { RedisOptions } from "./redis-options.ts";
+
+/** An Airlift without jobs of its own: to enqueue and to look. */
+export async function openRedis(options: RedisOptions): Promise<Airlift> {
+  const redis = await connectRedis(findRedis(options, process.env));
+  return createAirlift({
+    redis,
+    queues: ["*"],
+    jobs: [],
+    ...(options.namespace === undefined ? {} : { namespace: options.namespace }),
+  });
+}

@@ -1,0 +1,66 @@
+import type { Airlift } from "../airlift.ts";
+import { UsageError } from "../core/errors.ts";
+import { parseExactJson } from "../http/parse-json.ts";
+import { enqueueFile } from "./enqueue-file.ts";
+import { openRedis } from "./open-redis.ts";
+import type { RedisOptions } from "./redis-options.ts";
+import { formatCount } from "./report-text.ts";
+
+/** Options of `airlift enqueue`. */
+export interface EnqueueOptions extends RedisOptions {
+  readonly queue?: string;
+  readonly file?: string;
+  readonly json?: true;
+}
+
+/** Enqueues one job from the arguments, or those of a file. */
+export async function runEnqueue(
+  className: string | undefined,
+  args: readonly string[],
+  options: EnqueueOptions,
+): Promise<void> {
+  checkUsage(className, options);
+  const airlift = await openRedis(options);
+  try {
+    const result = await (className === undefined
+      ? runFile(airlift, options)
+      : runOne(airlift, className, args, options.queue ?? ""));
+    process.stdout.write(options.json ? `${JSON.stringify(result.value)}\n` : `${result.text}\n`);
+  } finally {
+    await airlift.close();
+  }
+}
+
+interface Result {
+  readonly value: object;
+  readonly text: string;
+}
+
+async function runOne(airlift: Airlift, className: string, args: readonly string[], queue: string): Promise<Result> {
+  const value = await airlift.enqueue({ queue, class: className, args: args.map(readArgument) });
+  return { value, text: `enqueued ${className} to ${value.queue}; ${formatCount(value.length, "job")} in it` };
+}
+
+async function runFile(airlift: Airlift, options: EnqueueOptions): Promise<Result> {
+  const value = await enqueueFile(airlift, options.file ?? "-", options.queue);
+  return { value, text: `enqueued ${formatCount(value.enqueued, "job")}` };
+}
+
+/** JSON if it is JSON, text otherwise. */
+function readArgument(text: string): unknown {
+  const parsed = parseExactJson(text);
+  return parsed.kind === "value" ? parsed.value : text;
+}
+
+function checkUsage(className: string | undefined, options: EnqueueOptions): void {
+  if (className === undefined && options.file === undefined) {
+    throw new UsageError("enqueue: expected a class and its arguments, or --file");
+  }
+  if (className !== undefined && options.file !== undefined) {
+    throw new UsageError(`enqueue: expected a class or --file, got both (${className} and --file ${options.file})`);
+  }
+  if (className !== undefined && options.queue === undefined) {
+    throw new UsageError(`enqueue: expected --queue, the queue to put ${className} into`);
+  }
+  if (options.queue === "") throw new UsageError('enqueue: expected a queue name, got --queue ""');
+}

@@ -1,0 +1,45 @@
+import type { AirliftStatus } from "../airlift.ts";
+import { openRedis } from "./open-redis.ts";
+import type { RedisOptions } from "./redis-options.ts";
+import { formatNumber } from "./report-text.ts";
+
+/** Options of `airlift status`. */
+export interface StatusOptions extends RedisOptions {
+  readonly json?: true;
+}
+
+/** Prints the status of the queues. */
+export async function runStatus(options: StatusOptions): Promise<void> {
+  const airlift = await openRedis(options);
+  try {
+    const status = await airlift.status();
+    process.stdout.write(options.json ? `${JSON.stringify(status)}\n` : `${formatStatus(status)}\n`);
+  } finally {
+    await airlift.close();
+  }
+}
+
+function formatStatus(status: AirliftStatus): string {
+  const queues = status.queues.map(({ name, size, paused }) => [name, formatNumber(size), paused ? "paused" : ""]);
+  const counters = [
+    ["workers", formatNumber(status.workers), `${formatNumber(status.working)} at work`],
+    ["drains", formatNumber(status.drains), ""],
+    ["failed list", formatNumber(status.failed), ""],
+    ["attempts", formatNumber(status.processed), `${formatNumber(status.failures)} failed`],
+  ];
+  return [
+    ...(status.paused ? ["everything is paused", ""] : []),
+    ...(queues.length > 0 ? alignRows([["QUEUE", "JOBS", ""], ...queues]) : ["no queues yet"]),
+    "",
+    ...alignRows(counters),
+  ].join("\n");
+}
+
+/** Columns: text, number, remark. */
+function alignRows(rows: readonly (readonly string[])[]): string[] {
+  const width = (column: number): number => Math.max(...rows.map((row) => row[column]?.length ?? 0));
+  const [first, second] = [width(0), width(1)];
+  return rows.map(([name = "", count = "", remark = ""]) =>
+    `${name.padEnd(first)}  ${count.padStart(second)}  ${remark}`.trimEnd(),
+  );
+}
