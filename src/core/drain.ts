@@ -123,9 +123,10 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
         remaining,
       };
     } catch (error) {
-      await loop.giveUp();
       // If the store is there after all, the jobs need not wait for the lease to end.
-      await store.close().catch(() => undefined);
+      await loop.giveUp().catch(() => undefined);
+      const closed = await store.close().catch(() => undefined);
+      tally.released += closed?.released ?? 0;
       throw error;
     }
   };

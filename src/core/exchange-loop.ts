@@ -23,7 +23,7 @@ export interface LoopContext {
 export interface ExchangeLoop {
   /** Ends when nothing is left to do and every claim is settled. */
   run(): Promise<StopReason>;
-  /** Aborts the handlers after an error. */
+  /** Aborts the handlers after an error, and tries once to write what has ended. */
   giveUp(): Promise<void>;
 }
 
@@ -52,6 +52,8 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   const free = new Set(Array.from({ length: slotsFor(concurrency) }, (_, slot) => slot));
   const hand: Claim[] = [];
   let finished: Settlement[] = [];
+  /** Settlements that are on their way. */
+  let sent: readonly Settlement[] = [];
   let firstFinishedMs = 0;
   let stop: StopReason | undefined;
   let seq = 0;
@@ -154,6 +156,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     const nowMs = clock.nowMs();
     const isBeat = nowMs >= beatAtMs();
     const beat = isBeat ? { beat: tally.changedSlots() } : {};
+    sent = settle;
     const params: Omit<ExchangeParams, "attempt"> = { seq: ++seq, settle, fill, ...beat };
     // Beyond the lease others may take the claims back, so there is nothing left to be patient for.
     const untilMs = (): number => Math.min(lastBeatMs + leaseMs, options.deadlineMs ?? Number.POSITIVE_INFINITY);
@@ -162,6 +165,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
       ...{ clock, random: deps.random, untilMs },
       onRetry: context.onRetry,
     });
+    sent = [];
     pacing.noteExchange(clock.nowMs() - nowMs);
     if (isBeat) lastBeatMs = nowMs;
     for (const slot of [...settledSlots, ...fill]) free.add(slot);
@@ -182,16 +186,20 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     }
     if (!result.isRegistered && !stop) await endAll("lost");
     pump();
-    if (isBeat && (await context.recoverDead()) > 0) isDrained = false;
+    if (isBeat) await lookForMore(async () => (await context.recoverDead()) > 0);
   };
 
   const poll = async (): Promise<void> => {
     pollMs = Math.min(pollMs * 2, MAX_POLL_MS);
     pollAtMs = clock.nowMs() + pollMs;
+    await lookForMore(() => store.hasQueued());
+  };
+
+  /** Looks for more work. The jobs in flight matter more than an error of this: their own exchange will say if the store stays away. */
+  const lookForMore = async (look: () => Promise<boolean>): Promise<void> => {
     try {
-      if (await store.hasQueued()) isDrained = false;
+      if (await look()) isDrained = false;
     } catch (error) {
-      // The jobs in flight matter more; their exchange will say if the store stays away.
       if (!isStoreError(error) || !error.retryable) throw error;
     }
   };
@@ -244,7 +252,13 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
       }
       return stop ?? (isPaused ? "paused" : "empty");
     },
-    giveUp: () => endAll("aborted"),
+    async giveUp() {
+      await endAll("aborted");
+      const settle = [...sent, ...finished];
+      if (settle.length === 0) return;
+      const { lost } = await store.exchange({ seq: ++seq, attempt: 2, settle, fill: [] });
+      tally.settled(settle, lost);
+    },
   };
 }
 

@@ -104,10 +104,7 @@ export async function recoverDrain(
 function dirtyExit(crashes: number): Failure {
   return {
     exception: "Resque::DirtyExit",
-    message: `the drain that ran this job died ${crashes === 1 ? "" : `${crashes} times `}without ending it`.replace(
-      "  ",
-      " ",
-    ),
+    message: `the job did not end: ${crashes === 1 ? "the drain" : `each of ${crashes} drains`} that ran it died`,
     backtrace: [],
   };
 }

@@ -1,3 +1,4 @@
+import { UsageError } from "../core/errors.ts";
 import type { CallOptions, RedisClient, RedisCommand, RedisReply } from "./client.ts";
 import type { Keys } from "./keys.ts";
 import { encodePayload } from "./payload.ts";
@@ -18,7 +19,12 @@ const MAX_REQUEST_JOBS = 5_000;
 export function encodeRequests(
   jobs: readonly EnqueueRequest[],
 ): { readonly queue: string; readonly payload: string }[] {
-  return jobs.map((job) => ({ queue: job.queue, payload: encodePayload(job.class, job.args ?? []) }));
+  return jobs.map(({ queue, class: className, args = [] }) => {
+    if (typeof queue !== "string" || queue === "") {
+      throw new UsageError(`queue: expected a non-empty string, got ${JSON.stringify(queue)} (class ${className})`);
+    }
+    return { queue, payload: encodePayload(className, args) };
+  });
 }
 
 /**
