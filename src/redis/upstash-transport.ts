@@ -1,5 +1,6 @@
 import type { Requester, UpstashRequest, UpstashResponse } from "@upstash/redis/cloudflare";
 import { StoreError, type StoreErrorReason } from "../core/errors.ts";
+import { createHttpPoster, type HttpAnswer, type HttpPoster, PostError } from "./http-post.ts";
 import { reasonOfReply } from "./reply-error.ts";
 
 /** An error that Redis, or the REST endpoint in front of it, gave as its answer. Never leaves this folder: `text` is raw. */
@@ -36,18 +37,15 @@ export type RestItem = UpstashResponse<unknown>;
  * rounds integers beyond 2^53, puts whole commands into its messages, and repeats a request whose reply was lost.
  */
 export class RestTransport implements Requester {
-  readonly #options: RestTransportOptions;
-  readonly #init: RequestInit;
+  readonly #poster: HttpPoster;
+  readonly #description: string;
+  readonly #timeoutMs: number;
 
-  constructor(options: RestTransportOptions) {
-    this.#options = options;
-    this.#init = {
-      method: "POST",
-      headers: { authorization: `Bearer ${options.token}`, "content-type": "application/json" },
-      redirect: "manual",
-      // A framework that patches fetch must not serve a claim from its cache; workerd refuses the option.
-      ...(isWorkerd() ? {} : { cache: "no-store" }),
-    };
+  constructor({ url, token, requestTimeoutMs, description }: RestTransportOptions) {
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    this.#poster = createHttpPoster({ url, headers, timeoutMs: requestTimeoutMs });
+    this.#description = description;
+    this.#timeoutMs = requestTimeoutMs;
   }
 
   /** Sends one request, once. Rejects with a ReplyFailure for an error reply, and with a StoreError for no reply. */
@@ -65,15 +63,17 @@ export class RestTransport implements Requester {
     throw this.#noReply(status, retryAfter);
   }
 
-  async #post(path: string, body: string): Promise<{ status: number; retryAfter: string | null; text: string }> {
-    const { url, requestTimeoutMs } = this.#options;
-    const signal = AbortSignal.timeout(requestTimeoutMs);
+  /** Closes idle connections; a later request opens new ones. */
+  close(): void {
+    this.#poster.close();
+  }
+
+  async #post(path: string, body: string): Promise<HttpAnswer> {
     try {
-      const response = await fetch(url + path, { ...this.#init, body, signal });
-      return { status: response.status, retryAfter: response.headers.get("retry-after"), text: await response.text() };
+      return await this.#poster.post(path, body);
     } catch (error) {
-      const what = signal.aborted ? `no answer within ${requestTimeoutMs} ms` : describeNetworkError(error);
-      throw new StoreError("unavailable", `${this.#options.description}: ${what}`);
+      const code = error instanceof PostError ? error.code : undefined;
+      throw new StoreError("unavailable", `${this.#description}: ${describeNetworkError(code, this.#timeoutMs)}`);
     }
   }
 
@@ -81,7 +81,7 @@ export class RestTransport implements Requester {
     const retryAfterMs = parseRetryAfter(retryAfter);
     return new StoreError(
       reasonOfStatus(status) ?? "unavailable",
-      `${this.#options.description}: HTTP ${status} with a body that is not a Redis reply`,
+      `${this.#description}: HTTP ${status} with a body that is not a Redis reply`,
       { status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
     );
   }
@@ -123,14 +123,9 @@ function parseRetryAfter(header: string | null): number | undefined {
   return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
 }
 
-function describeNetworkError(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined;
-  const code = typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined;
+function describeNetworkError(code: string | undefined, timeoutMs: number): string {
+  if (code === "timeout") return `no answer within ${timeoutMs} ms`;
   if (code === "ECONNREFUSED") return "connection refused (ECONNREFUSED)";
   if (code === "ENOTFOUND") return "host not found (ENOTFOUND)";
-  return typeof code === "string" ? `request failed (${code})` : "request failed";
-}
-
-function isWorkerd(): boolean {
-  return globalThis.navigator?.userAgent === "Cloudflare-Workers";
+  return code === undefined ? "request failed" : `request failed (${code})`;
 }

@@ -65,12 +65,18 @@ export function upstash(options: UpstashOptions = {}): RedisClient {
   }
   const description = `Upstash Redis at ${url.origin}`;
   const base = (url.origin + url.pathname).replace(/\/+$/, "");
-  const sdk = new QuietRedis(base, token, new RestTransport({ url: base, token, requestTimeoutMs, description }));
-  return new UpstashClient(sdk, description, keyLocking ? KEY_LOCKING_FORM : PLAIN_FORM);
+  const transport = new RestTransport({ url: base, token, requestTimeoutMs, description });
+  return new UpstashClient(
+    new QuietRedis(base, token, transport),
+    description,
+    keyLocking ? KEY_LOCKING_FORM : PLAIN_FORM,
+  );
 }
 
 /** The SDK with everything off that acts by itself, and with a transport that tells what happened. */
 class QuietRedis extends Redis {
+  readonly #transport: RestTransport;
+
   constructor(url: string, token: string, transport: RestTransport) {
     super({
       url,
@@ -82,15 +88,20 @@ class QuietRedis extends Redis {
       readYourWrites: false,
       retry: false,
     });
+    this.#transport = transport;
     this.client = transport;
   }
 
   /** The SDK's pipelines take only the commands that it has methods for. */
   async post(path: "pipeline" | "multi-exec", commands: readonly RedisCommand[]): Promise<RestItem[]> {
-    const items: unknown = await this.client.request({ path: [path], body: commands });
+    const items: unknown = await this.#transport.request({ path: [path], body: commands });
     if (!Array.isArray(items) || items.length !== commands.length)
       throw new TypeError("not one reply for each command");
     return items;
+  }
+
+  close(): void {
+    this.#transport.close();
   }
 }
 
@@ -139,8 +150,10 @@ class UpstashClient implements RedisClient {
     return this.command(evalCommand(call, this.#form), options);
   }
 
-  /** Nothing stays open: a request is all there is. */
-  async close(): Promise<void> {}
+  /** Idle connections alone are open between calls; they would not keep a process alive either. */
+  async close(): Promise<void> {
+    this.#sdk.close();
+  }
 
   #exec(command: RedisCommand, usage: Usage | undefined): Promise<RedisReply> {
     meter(usage, 1);
