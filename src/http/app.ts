@@ -1,0 +1,121 @@
+import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { HTTPException } from "hono/http-exception";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { describeRoute, generateSpecs, validator } from "hono-openapi";
+import type { Airlift } from "../airlift.ts";
+import { isStoreError } from "../core/errors.ts";
+import { requireToken } from "./auth.ts";
+import { enqueueRoute } from "./enqueue-route.ts";
+import { issuesToFieldErrors } from "./field-errors.ts";
+import { mediaType, refuseContentEncoding } from "./media-type.ts";
+import { ROUTES, SPEC_OPTIONS } from "./openapi.ts";
+import { createHealthRoute, DrainQuerySchema, drainRoute, invalid, statusRoute } from "./operate-routes.ts";
+import { type HttpAppOptions, type ResolvedHttpAppOptions, resolveHttpAppOptions } from "./options.ts";
+import { problem, storeProblem } from "./problem.ts";
+
+export type { HttpAppOptions, HttpTokens } from "./options.ts";
+
+/**
+ * The HTTP API of an Airlift app, for every host that speaks `fetch`: `POST /queues/:queue/jobs`, `POST` and `GET /drain`,
+ * `GET /status`, `GET /health`, `GET /openapi.json`. Errors are `application/problem+json`. All but the last two are closed
+ * until `tokens` names a token for them. It can be mounted under a path: `new Hono().route("/airlift", app)`.
+ *
+ * @example
+ * ```ts
+ * import { createAirlift } from "airlift";
+ * import { createHttpApp } from "airlift/http";
+ * import { upstash } from "airlift/redis/upstash";
+ *
+ * const airlift = createAirlift({ redis: upstash(), queues: ["*"], jobs: [] });
+ * const app = createHttpApp(airlift, { tokens: { enqueue: "a-long-secret", operate: "another" } });
+ * export default { fetch: app.fetch };
+ * ```
+ * @throws UsageError naming each option that is wrong or unknown
+ */
+export function createHttpApp(airlift: Airlift, options: HttpAppOptions = {}): Hono {
+  const resolved = resolveHttpAppOptions(options, airlift.options.logger);
+  const app = new Hono();
+  const allowBodyOf = bodyLimit({
+    maxSize: resolved.maxBodyBytes,
+    onError: () =>
+      problem({
+        kind: "too-large",
+        status: 413,
+        title: "The body is too large",
+        detail: `At most ${resolved.maxBodyBytes} bytes; send more jobs as application/x-ndjson.`,
+      }),
+  });
+  const mayOperate = requireToken("operate", resolved.tokens.operate);
+  const drainQuery = validator("query", DrainQuerySchema, (result) =>
+    result.success ? undefined : invalid(issuesToFieldErrors(result.error)),
+  );
+
+  app.use(methodNotAllowed({ app, onMethodNotAllowed: (c, methods) => refuseMethod(c, methods) }));
+  app.notFound(() => problem({ kind: "not-found", status: 404, title: "There is no such route" }));
+  app.onError((error) => errorResponse(error, resolved));
+
+  app.post(
+    "/queues/:queue/jobs",
+    describeRoute(ROUTES.enqueue),
+    requireToken("enqueue", resolved.tokens.enqueue),
+    async (c, next) => refuseContentEncoding(c) ?? (await next()),
+    async (c, next) => (mediaType(c) === "application/x-ndjson" ? await next() : await allowBodyOf(c, next)),
+    async (c) => await enqueueRoute(c, airlift, resolved),
+  );
+  app.post(
+    "/drain",
+    describeRoute(ROUTES.drain),
+    mayOperate,
+    drainQuery,
+    async (c, next) => refuseContentEncoding(c) ?? (await next()),
+    allowBodyOf,
+    async (c) => noStore(await drainRoute(c, c.req.valid("query"), airlift, resolved)),
+  );
+  app.get(
+    "/drain",
+    // Hono answers HEAD by the route of GET: a look must not drain.
+    async (c, next) => (c.req.method === "HEAD" ? refuseMethod(c, ["GET", "POST"]) : await next()),
+    describeRoute(ROUTES.drainByGet),
+    mayOperate,
+    drainQuery,
+    async (c) => noStore(await drainRoute(c, c.req.valid("query"), airlift, resolved)),
+  );
+  app.get("/status", describeRoute(ROUTES.status), mayOperate, async (c) => noStore(await statusRoute(c, airlift)));
+  const health = createHealthRoute(airlift, resolved);
+  app.get("/health", describeRoute(ROUTES.health), async (c) => noStore(await health(c)));
+  app.get("/openapi.json", describeRoute(ROUTES.openapi), async (c) => {
+    const path = new URL(c.req.url).pathname;
+    const servers = [{ url: path.slice(0, -"/openapi.json".length) || "/" }];
+    return c.json({ ...(await generateSpecs(app, SPEC_OPTIONS, c)), servers });
+  });
+  return app;
+}
+
+function noStore(response: Response): Response {
+  response.headers.set("cache-control", "no-store");
+  return response;
+}
+
+function refuseMethod(c: Context, methods: readonly string[]): Response {
+  const allow = methods.filter((method) => method !== "HEAD" || !methods.includes("POST")).join(", ");
+  if (c.req.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow: `${allow}, OPTIONS` } });
+  return problem({
+    kind: "method-not-allowed",
+    status: 405,
+    title: "This route has another method",
+    detail: `Allowed: ${allow}.`,
+    headers: { allow },
+  });
+}
+
+/** What escaped from a route. Unknown errors are told to the logger only: their messages may hold anything. */
+function errorResponse(error: unknown, { logger }: ResolvedHttpAppOptions): Response {
+  if (error instanceof HTTPException) return error.getResponse();
+  if (isStoreError(error)) {
+    logger.warn(`HTTP: ${error.message}`, { reason: error.reason });
+    return storeProblem(error);
+  }
+  logger.error("HTTP: unexpected error", { error });
+  return problem({ kind: "internal", status: 500, title: "Something went wrong here; the server's log says what" });
+}

@@ -1,0 +1,67 @@
+import * as v from "valibot";
+import type { Airlift } from "../airlift.ts";
+import { issuesToFieldErrors } from "./field-errors.ts";
+import { isExactNumber } from "./parse-json.ts";
+import type { FieldError } from "./problem.ts";
+
+/** Levels of nesting in a payload, the payload's own object and `args` included: `JSON.parse` of Ruby refuses more. */
+export const MAX_NESTING = 100;
+
+/** One job of a request. No message quotes what was sent. */
+export const JobSchema: v.GenericSchema<unknown, { class: string; args: unknown[] }> = v.pipe(
+  v.strictObject(
+    {
+      class: v.pipe(
+        v.string("must be a string"),
+        v.nonEmpty("must not be empty"),
+        v.description("The class name: for Ruby workers, the Ruby class"),
+      ),
+      args: v.optional(
+        v.pipe(
+          v.array(v.unknown(), "must be an array"),
+          v.check(
+            (args) => !isDeeperThan(args, MAX_NESTING - 1),
+            `must not be nested deeper than ${MAX_NESTING - 1} levels`,
+          ),
+          v.description("Arguments of the job; numbers are kept as they are written"),
+        ),
+        [],
+      ),
+    },
+    (issue) => {
+      if (issue.expected === "never") return "is not a member of a job; a job has class and args";
+      return issue.expected === '"class"' ? "is required" : "must be an object with class and args";
+    },
+  ),
+  v.metadata({ ref: "Job" }),
+);
+
+/** As `enqueueAll` takes it. */
+export type EnqueueRequest = Parameters<Airlift["enqueueAll"]>[0][number];
+
+/** A job, or why it is refused: 400 for one that is not valid, 403 for a class that may not be enqueued here. */
+export type JobRead =
+  | { readonly kind: "job"; readonly job: EnqueueRequest }
+  | { readonly kind: "refused"; readonly status: 400 | 403; readonly errors: readonly FieldError[] };
+
+/** Turns a parsed value into a job for `queue`. `classes` are those allowed; undefined allows all. */
+export function readJob(value: unknown, queue: string, classes: ReadonlySet<string> | undefined): JobRead {
+  if (Array.isArray(value)) {
+    return { kind: "refused", status: 400, errors: [{ path: "", message: "must be an object with class and args" }] };
+  }
+  const result = v.safeParse(JobSchema, value);
+  if (!result.success) return { kind: "refused", status: 400, errors: issuesToFieldErrors(result.issues) };
+  if (classes && !classes.has(result.output.class)) {
+    return { kind: "refused", status: 403, errors: [{ path: "class", message: "may not be enqueued here" }] };
+  }
+  return { kind: "job", job: { queue, class: result.output.class, args: result.output.args } };
+}
+
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null || isExactNumber(value)) return false;
+  if (levels === 0) return true;
+  for (const item of Array.isArray(value) ? value : Object.values(value)) {
+    if (isDeeperThan(item, levels - 1)) return true;
+  }
+  return false;
+}

@@ -1,0 +1,140 @@
+import type { Context } from "hono";
+import * as v from "valibot";
+import type { Airlift } from "../airlift.ts";
+import { isStoreError } from "../core/errors.ts";
+import { issuesToFieldErrors } from "./field-errors.ts";
+import { mediaType, unsupportedMediaType } from "./media-type.ts";
+import type { ResolvedHttpAppOptions } from "./options.ts";
+import { decodeUtf8, parseExactJson } from "./parse-json.ts";
+import { type FieldError, problem, storeProblem } from "./problem.ts";
+
+/** What a drain may be asked for, in the query or in a JSON body. */
+export interface DrainRequest {
+  /** For how long it may go on. A job that had nearly all of it and did not end is failed, so it should suit the jobs. */
+  readonly forMs?: number | undefined;
+  /** How many jobs it may claim. */
+  readonly maxJobs?: number | undefined;
+}
+
+const notAMember = "is not known; a drain takes forMs and maxJobs";
+const whole = "must be a whole number, at least 1";
+
+interface DrainQuery {
+  readonly forMs?: string | undefined;
+  readonly maxJobs?: string | undefined;
+}
+
+/** The query of `/drain`. */
+export const DrainQuerySchema: v.GenericSchema<DrainQuery, DrainRequest> = v.strictObject(
+  { forMs: v.optional(digits()), maxJobs: v.optional(digits()) },
+  notAMember,
+);
+
+/** The body of `POST /drain`, which may also be empty. */
+export const DrainBodySchema: v.GenericSchema<unknown, DrainRequest> = v.pipe(
+  v.strictObject({ forMs: v.optional(wholeNumber()), maxJobs: v.optional(wholeNumber()) }, ({ expected }) =>
+    expected === "never" ? notAMember : "must be an object with forMs or maxJobs, or be left out",
+  ),
+  v.metadata({ ref: "DrainRequest" }),
+);
+
+function digits() {
+  return v.pipe(v.string(whole), v.regex(/^[1-9]\d{0,14}$/, whole), v.transform(Number));
+}
+
+function wholeNumber() {
+  return v.pipe(v.number(whole), v.safeInteger(whole), v.minValue(1, whole));
+}
+
+/** Handles `/drain`: one drain, answered with its report when it has ended. */
+export async function drainRoute(
+  c: Context,
+  query: DrainRequest,
+  airlift: Airlift,
+  options: ResolvedHttpAppOptions,
+): Promise<Response> {
+  const body = await readDrainBody(c);
+  if (body instanceof Response) return body;
+  const twice = (["forMs", "maxJobs"] as const).filter((key) => query[key] !== undefined && body[key] !== undefined);
+  if (twice.length > 0)
+    return invalid(twice.map((path) => ({ path, message: "is given in the query and in the body" })));
+  const forMs = query.forMs ?? body.forMs ?? options.maxDrainMs;
+  const maxJobs = query.maxJobs ?? body.maxJobs;
+  if (forMs > options.maxDrainMs) {
+    return invalid([{ path: "forMs", message: `must be at most ${options.maxDrainMs} (maxDrainMs of this server)` }]);
+  }
+  const deadlineMs = Date.now() + forMs;
+  const drain = airlift.drain({ ...options.drain, deadlineMs, ...(maxJobs !== undefined && { maxJobs }) });
+  keepAlive(c, drain);
+  try {
+    return c.json(await drain);
+  } catch (error) {
+    // By name, as a host may have bundled Airlift twice.
+    if (!(error instanceof Error)) throw error;
+    // A class has a longer time limit than this drain has time.
+    if (error.name === "UsageError") return invalid([{ path: "forMs", message: `is too short: ${error.message}` }]);
+    if (error.name !== "DrainError" || !isStoreError(error.cause)) throw error;
+    options.logger.warn(`drain over HTTP: ${error.message}`);
+    return storeProblem(error.cause);
+  }
+}
+
+/** Handles `/status`. */
+export async function statusRoute(c: Context, airlift: Airlift): Promise<Response> {
+  return c.json(await airlift.status());
+}
+
+/**
+ * Handles `/health`: whether Redis answers, and nothing else. What was seen is remembered for `healthMaxAgeMs`; the look itself
+ * is not shared between requests, as Workers forbid to wait for the I/O of another request.
+ */
+export function createHealthRoute(
+  airlift: Airlift,
+  { healthMaxAgeMs, logger }: ResolvedHttpAppOptions,
+): (c: Context) => Promise<Response> {
+  let seen: { readonly atMs: number; readonly isHealthy: boolean } | undefined;
+  return async (c) => {
+    if (seen === undefined || Date.now() - seen.atMs >= healthMaxAgeMs) {
+      try {
+        await airlift.options.redis.command(["PING"]);
+        seen = { atMs: Date.now(), isHealthy: true };
+      } catch (error) {
+        if (!isStoreError(error)) throw error;
+        logger.warn(`health: ${error.message}`);
+        seen = { atMs: Date.now(), isHealthy: false };
+      }
+    }
+    if (seen.isHealthy) return c.json({ status: "ok" });
+    return problem({ kind: "store", status: 503, title: "The store cannot be used" });
+  };
+}
+
+async function readDrainBody(c: Context): Promise<DrainRequest | Response> {
+  if (c.req.method === "GET") return {};
+  const bytes = new Uint8Array(await c.req.arrayBuffer());
+  // Cron services send an empty body under whatever type they like.
+  if (bytes.length === 0) return {};
+  if (mediaType(c) !== "application/json") return unsupportedMediaType("application/json, or no body");
+  const text = decodeUtf8(bytes);
+  if (text === undefined) return invalid([{ path: "", message: "is not valid UTF-8" }]);
+  const parsed = parseExactJson(text);
+  if (parsed.kind === "invalid") return invalid([{ path: "", message: parsed.message }]);
+  const result = v.safeParse(DrainBodySchema, Array.isArray(parsed.value) ? null : parsed.value);
+  return result.success ? result.output : invalid(issuesToFieldErrors(result.issues));
+}
+
+/** A caller that hangs up must not stop the drain on hosts that end a request with its connection. */
+function keepAlive(c: Context, work: Promise<unknown>): void {
+  const settled = work.catch(() => undefined);
+  try {
+    c.executionCtx.waitUntil(settled);
+  } catch {
+    // A host without an execution context lets the drain go on anyway.
+  }
+}
+
+/** A 400 for parameters of a drain. */
+export function invalid(errors: readonly FieldError[]): Response {
+  const detail = `${errors.map(({ path, message }) => `${path || "the body"} ${message}`).join("; ")}.`;
+  return problem({ kind: "invalid-request", status: 400, title: "The request is not valid", detail, errors });
+}
