@@ -1,0 +1,10 @@
+import { upstash } from "../../src/redis/upstash.ts";
+import { testRedisClient } from "../conformance/redis-client.ts";
+import { setups } from "../support/setups.ts";
+
+for (const setup of setups().filter(({ transport }) => transport === "http")) {
+  testRedisClient(setup, {
+    unreachable: (port) => upstash({ url: `http://127.0.0.1:${port}`, token: "s3cret-token" }),
+    unauthorized: ({ url }) => upstash({ url, token: "wrong-token" }),
+  });
+}
