@@ -27,9 +27,11 @@ export interface ServeGatewayOptions {
 export interface RunningGateway extends AsyncDisposable {
   /** `http://host:port` */
   readonly url: string;
-  /** Takes no more requests, ends open connections and the one to Redis. */
+  /** Takes no more requests, lets those under way end (5 s at most), and closes the connection to Redis. */
   close(): Promise<void>;
 }
+
+const CLOSE_GRACE_MS = 5_000;
 
 /**
  * Serves the Upstash REST protocol over HTTP in front of a Redis. It starts without the Redis, and answers 503 until it can
@@ -56,8 +58,9 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Runnin
   const { port: boundPort } = server.address() as AddressInfo;
   const close = async (): Promise<void> => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    server.closeAllConnections();
+    const cut = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
     await closed;
+    clearTimeout(cut);
     await redis.close();
   };
   const authority = host.includes(":") ? `[${host}]` : host;
