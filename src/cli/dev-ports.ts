@@ -15,28 +15,42 @@ export interface PortRequest {
   readonly fallback: number;
 }
 
+/** What was started, and a remark if it is not on its usual port. */
+export interface OnPort<Server> {
+  readonly server: Server;
+  readonly remarks: readonly string[];
+}
+
 /**
- * A port on 127.0.0.1: the one asked for, or else the first free one from `fallback` on that is not in `used`.
+ * Starts something on 127.0.0.1: on the port asked for, or else on the first free one from `fallback` on.
  *
- * @throws UsageError if it is taken
+ * @throws UsageError if the port is taken; otherwise what `start` throws
  */
-export async function choosePort({ option, wanted, fallback }: PortRequest, used: readonly number[]): Promise<number> {
-  if (wanted !== undefined) {
-    if (wanted === 0 || (!used.includes(wanted) && (await isFree(wanted)))) return wanted;
-    throw new UsageError(`dev: port ${wanted} on 127.0.0.1 is taken; expected a free one in ${option}`);
+export async function startOnPort<Server>(
+  request: PortRequest,
+  start: (port: number) => Promise<Server>,
+): Promise<OnPort<Server>> {
+  const { option, wanted, fallback } = request;
+  const last = wanted ?? fallback + TRIES;
+  for (let port = wanted ?? fallback; port <= last; port++) {
+    try {
+      const server = await start(port);
+      const isUsual = wanted !== undefined || port === fallback;
+      return { server, remarks: isUsual ? [] : [`port ${fallback} is taken, so it is ${port}`] };
+    } catch (error) {
+      // Asked after the attempt: a port that was free before it may be another program's by then.
+      if (port === 0 || (await isFree(port))) throw error;
+    }
   }
-  for (let port = fallback; port <= fallback + TRIES; port++) {
-    if (!used.includes(port) && (await isFree(port))) return port;
-  }
-  throw new UsageError(
-    `dev: the ports ${fallback} to ${fallback + TRIES} on 127.0.0.1 are taken; expected ${option} PORT`,
-  );
+  const ports = wanted === undefined ? `the ports ${fallback} to ${last}` : `port ${wanted}`;
+  const are = wanted === undefined ? "are" : "is";
+  throw new UsageError(`dev: ${ports} on 127.0.0.1 ${are} taken; expected a free one in ${option}`);
 }
 
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", () => resolve(false));
-    server.listen({ port, host: "127.0.0.1", exclusive: true }, () => server.close(() => resolve(true)));
+    server.listen({ port, host: "127.0.0.1" }, () => server.close(() => resolve(true)));
   });
 }

@@ -1,13 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { Airlift } from "../airlift.ts";
 import { UsageError } from "../core/errors.ts";
 import type { OnEvent } from "../core/events.ts";
+import type { Logger } from "../core/job.ts";
 import type { DrainReport } from "../core/report.ts";
+import { serveGateway } from "../gateway/serve-gateway.ts";
+import { embedded } from "../redis/embedded.ts";
 import { upstash } from "../redis/upstash.ts";
+import type { RedisClient } from "../resque/client.ts";
+import type { App } from "./app-module.ts";
+import { startDevApi } from "./dev-api.ts";
 import { formatBanner } from "./dev-banner.ts";
-import { choosePort, DEV_PORTS } from "./dev-ports.ts";
-import { startDevApi, startDevStore } from "./dev-system.ts";
+import { DEV_PORTS, type PortRequest, startOnPort } from "./dev-ports.ts";
 import { drainRepeatedly } from "./drain-repeatedly.ts";
 import { formatEvent } from "./job-lines.ts";
 import { createLineLogger } from "./line-logger.ts";
@@ -34,6 +40,20 @@ const DEFAULT_INTERVAL_MS = 2_000;
 /** Nothing outlives this process, so there is little to wait for. */
 const GRACE_MS = 1_000;
 
+const PORTS = {
+  api: ({ port }: DevOptions): PortRequest => ({ option: "--port", wanted: port, fallback: DEV_PORTS.api }),
+  rest: ({ restPort }: DevOptions): PortRequest => ({
+    option: "--rest-port",
+    wanted: restPort,
+    fallback: DEV_PORTS.rest,
+  }),
+  redis: ({ redisPort }: DevOptions): PortRequest => ({
+    option: "--redis-port",
+    wanted: redisPort,
+    fallback: DEV_PORTS.redis,
+  }),
+};
+
 const printLine = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** Runs the whole system until it is told to stop. */
@@ -41,36 +61,41 @@ export async function runDev(options: DevOptions): Promise<void> {
   const { interval: intervalMs = DEFAULT_INTERVAL_MS, token = randomBytes(16).toString("hex") } = options;
   const logger = createLineLogger({ write: printLine });
   using supervision = superviseProcess(logger);
-  const { ports, remarks } = await choosePorts(options);
-  const store = await startDevStore(ports, token);
+  const { signal, runHandler } = supervision;
+  const closers: (() => Promise<void>)[] = [];
   try {
-    const app = await importApp(options.app ?? findExamples(), { url: store.restUrl, token, source: "dev" });
-    const { queues, concurrency } = options;
+    const redis = await startOnPort(PORTS.redis(options), (port) => embedded({ port }));
+    closers.push(() => redis.server.close());
+    const gatewayOptions = { redisUrl: redis.server.url, tokens: [token] };
+    const gateway = await startOnPort(PORTS.rest(options), (port) => serveGateway({ ...gatewayOptions, port }));
+    closers.push(() => gateway.server.close());
+    const restUrl = gateway.server.url;
+    const app = await importApp(options.app ?? findExamples(), { url: restUrl, token, source: "dev" });
     // By HTTP, as it will be where it is deployed.
-    const redis = upstash({ url: store.restUrl, token });
-    const airlift = buildAirlift(app, logger, {
-      ...{ redis, graceMs: GRACE_MS },
-      ...(queues && { queues }),
-      ...(concurrency !== undefined && { concurrency }),
-    });
-    const api = await startDevApi(airlift, ports.api, token);
-    try {
-      printLine(formatBanner({ ...store, app, apiUrl: api.url, token, remarks }));
-      if (app.samples.length > 0) {
-        await airlift.enqueueAll(app.samples);
-        printLine(`enqueued ${formatCount(app.samples.length, "example job")}`);
-      }
-      const { signal, runHandler } = supervision;
-      const drain = { onEvent: showEvent, runHandler };
-      if (options.once) printLine(formatReport(await airlift.drain({ ...drain, signal })));
-      else await drainRepeatedly({ airlift, intervalMs, signal, logger, drain, onReport: showReport });
-    } finally {
-      await api.close();
-      await airlift.close();
+    const airlift = buildDevAirlift(app, logger, upstash({ url: restUrl, token }), options);
+    const api = await startOnPort(PORTS.api(options), (port) => startDevApi(airlift, port, token));
+    closers.push(() => api.server.close());
+
+    const remarks = [api, gateway, redis].flatMap((each) => each.remarks);
+    printLine(formatBanner({ app, apiUrl: api.server.url, restUrl, redisUrl: redis.server.url, token, remarks }));
+    if (app.samples.length > 0) {
+      await airlift.enqueueAll(app.samples);
+      printLine(`enqueued ${formatCount(app.samples.length, "example job")}`);
     }
+    const drain = { onEvent: showEvent, runHandler };
+    if (options.once) printLine(formatReport(await airlift.drain({ ...drain, signal })));
+    else await drainRepeatedly({ airlift, intervalMs, signal, logger, drain, onReport: showReport });
   } finally {
-    await store.close();
+    for (const close of closers.reverse()) await close();
   }
+}
+
+function buildDevAirlift(app: App, logger: Logger, redis: RedisClient, { queues, concurrency }: DevOptions): Airlift {
+  return buildAirlift(app, logger, {
+    ...{ redis, graceMs: GRACE_MS },
+    ...(queues && { queues }),
+    ...(concurrency !== undefined && { concurrency }),
+  });
 }
 
 const showEvent: OnEvent = (event) => {
@@ -81,25 +106,6 @@ const showEvent: OnEvent = (event) => {
 /** Says when there is nothing left to watch; an idle drain says nothing. */
 function showReport(report: DrainReport): void {
   if (!isIdle(report)) printLine(`          ${formatReportLine(report)}`);
-}
-
-async function choosePorts(
-  options: DevOptions,
-): Promise<{ readonly ports: Record<keyof typeof DEV_PORTS, number>; readonly remarks: readonly string[] }> {
-  const api = await choosePort({ option: "--port", wanted: options.port, fallback: DEV_PORTS.api }, []);
-  const rest = await choosePort({ option: "--rest-port", wanted: options.restPort, fallback: DEV_PORTS.rest }, [api]);
-  const redis = await choosePort({ option: "--redis-port", wanted: options.redisPort, fallback: DEV_PORTS.redis }, [
-    api,
-    rest,
-  ]);
-  const remarks = [
-    { wanted: options.port ?? DEV_PORTS.api, chosen: api },
-    { wanted: options.restPort ?? DEV_PORTS.rest, chosen: rest },
-    { wanted: options.redisPort ?? DEV_PORTS.redis, chosen: redis },
-  ]
-    .filter(({ wanted, chosen }) => wanted !== chosen)
-    .map(({ wanted, chosen }) => `port ${wanted} is taken, so it is ${chosen}`);
-  return { ports: { api, rest, redis }, remarks };
 }
 
 function findExamples(): string {

@@ -2,34 +2,7 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
 import type { Airlift } from "../airlift.ts";
-import { serveGateway } from "../gateway/serve-gateway.ts";
 import { createHttpApp } from "../http/app.ts";
-import { embedded } from "../redis/embedded.ts";
-
-/** A Redis in this process, with the Upstash protocol in front of it. */
-export interface DevStore {
-  /** `redis://127.0.0.1:port` */
-  readonly redisUrl: string;
-  /** `http://127.0.0.1:port` */
-  readonly restUrl: string;
-  close(): Promise<void>;
-}
-
-/** Starts the Redis and its REST endpoint. */
-export async function startDevStore(ports: { rest: number; redis: number }, token: string): Promise<DevStore> {
-  const redis = await embedded({ port: ports.redis });
-  try {
-    const gateway = await serveGateway({ redisUrl: redis.url, tokens: [token], port: ports.rest });
-    const close = async (): Promise<void> => {
-      await gateway.close();
-      await redis.close();
-    };
-    return { redisUrl: redis.url, restUrl: gateway.url, close };
-  } catch (error) {
-    await redis.close();
-    throw error;
-  }
-}
 
 /** The HTTP API of an app, listening on 127.0.0.1. */
 export interface DevApi {
