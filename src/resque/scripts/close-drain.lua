@@ -26,7 +26,7 @@ for i = nslots, 1, -1 do
   end
 end
 if stays then
-  redis.call('DEL', unpack(deletes))
+  if #deletes > 0 then redis.call('DEL', unpack(deletes)) end
   return {commands + 1, returned}
 end
 for i = 4 + nslots, #KEYS - nq do deletes[#deletes + 1] = KEYS[i] end
