@@ -6,10 +6,11 @@ const config: ViteUserConfig = defineConfig({
     // No module of this project keeps state, so files may share a thread's modules: several times faster.
     pool: "threads",
     isolate: false,
-    testTimeout: 20_000,
-    hookTimeout: 30_000,
-    // A promise that nobody awaited fails the run.
-    dangerouslyIgnoreUnhandledErrors: false,
+    // Many tests start processes: more of them at once than a small machine has cores only makes each one slower.
+    maxConcurrency: 3,
+    // Limits for a machine that is busy otherwise; no test takes more than a few seconds.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     expect: { requireAssertions: true },
   },
 });

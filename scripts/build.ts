@@ -27,7 +27,7 @@ await build({
   splitting: true,
   format: "esm",
   platform: "node",
-  target: "es2023",
+  target: "es2024",
   packages: "external",
   sourcemap: true,
   legalComments: "none",

@@ -15,7 +15,7 @@ async function bundle(source: string): Promise<BuildResult<{ write: false; metaf
     format: "esm",
     platform: "browser",
     conditions: ["workerd", "worker", "edge-light"],
-    target: "es2023",
+    target: "es2024",
     logLevel: "silent",
   });
 }

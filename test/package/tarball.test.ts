@@ -89,7 +89,7 @@ test("an installed package's declarations compile in a strict project", async ()
     join(folder, "consumer.ts"),
     `${imports.join("\n")}\nexport const all: object[] = [${uses.join(", ")}];\n`,
   );
-  const options = ["--strict", "--noEmit", "--target", "es2023", "--skipLibCheck", "--types", "node"];
+  const options = ["--strict", "--noEmit", "--target", "es2024", "--skipLibCheck", "--types", "node"];
   const typeRoots = ["--typeRoots", join(repository, "node_modules", "@types")];
   for (const resolution of [
     ["nodenext", "nodenext"],
