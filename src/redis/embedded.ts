@@ -34,11 +34,19 @@ export interface EmbeddedRedis extends AsyncDisposable {
  * ```
  */
 export async function embedded(options: EmbeddedOptions = {}): Promise<EmbeddedRedis> {
+  const unknown = Object.keys(options).find((name) => name !== "port");
+  if (unknown !== undefined) throw new UsageError(`embedded: unknown option "${unknown}"; expected port`);
   const { port = 0 } = options;
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new UsageError(`embedded: port is ${port}; expected a whole number from 0 to 65535`);
   }
-  const { createRedisCommandExecutor, RedisServerState, Resp2Server } = await import("js-redis-server/core");
+  const { createRedisCommandExecutor, RedisServerState, Resp2Server } = await import("js-redis-server/core").catch(
+    (error: unknown) => {
+      throw new UsageError("embedded: the package js-redis-server is not installed; expected it beside airlift", {
+        cause: error,
+      });
+    },
+  );
   const state = new RedisServerState({ databaseCount: 16 });
   const { server } = new Resp2Server({ server: state, executor: createRedisCommandExecutor() });
   const sockets = new Set<Socket>();

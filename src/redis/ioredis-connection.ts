@@ -47,6 +47,7 @@ export function connectRaw(url: string, options: ConnectionOptions = {}): RawRed
 class OwnConnection implements RawRedis {
   readonly description: string;
   readonly #redisOptions: RedisOptions;
+  readonly #db: number;
   readonly #commandTimeoutMs: number;
   #redis: Redis | undefined;
   #connecting: Promise<Redis> | undefined;
@@ -54,9 +55,18 @@ class OwnConnection implements RawRedis {
 
   constructor(url: string, options: ConnectionOptions) {
     const { connectTimeoutMs = 10_000, commandTimeoutMs = 10_000, tls } = options;
-    const target = parseRedisUrl(url);
+    const { db, ...target } = parseRedisUrl(url);
+    for (const [name, value] of Object.entries({ connectTimeoutMs, commandTimeoutMs })) {
+      if (!Number.isInteger(value) || value < 1) {
+        throw new UsageError(`ioredis: ${name} is ${value}; expected a whole number of milliseconds from 1 on`);
+      }
+    }
+    if (tls !== undefined && target.tls === undefined) {
+      throw new UsageError("ioredis: options for TLS, but the url begins with redis://; expected rediss://");
+    }
     this.description = `Redis at ${target.host}:${target.port}`;
     this.#commandTimeoutMs = commandTimeoutMs;
+    this.#db = db;
     this.#redisOptions = {
       ...target,
       ...(target.tls === undefined ? {} : { tls: { ...target.tls, ...tls } }),
@@ -72,12 +82,23 @@ class OwnConnection implements RawRedis {
   }
 
   async send(commands: readonly RawCommand[]): Promise<RawReply[]> {
-    const redis = this.#redis?.status === "ready" ? this.#redis : await this.#connect();
+    const isOpen = this.#connecting === undefined && this.#redis?.status === "ready";
+    return this.#sendWithin(isOpen && this.#redis !== undefined ? this.#redis : await this.#connect(), commands);
+  }
+
+  async close(): Promise<void> {
+    this.#redis?.disconnect();
+    this.#redis = undefined;
+  }
+
+  async #sendWithin(redis: Redis, commands: readonly RawCommand[]): Promise<RawReply[]> {
     let timer: NodeJS.Timeout | undefined;
     const expired = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         reject(new StoreError("unavailable", `${this.description}: no answer within ${this.#commandTimeoutMs} ms`));
-        // A connection that is silent may be half open: whatever comes next needs a new one.
+        // A connection that is silent may be half open: whatever comes next needs a new one. disconnect() alone would wait
+        // for the other side, and go on taking commands meanwhile.
+        if (this.#redis === redis) this.#redis = undefined;
         redis.disconnect();
       }, this.#commandTimeoutMs);
     });
@@ -88,11 +109,6 @@ class OwnConnection implements RawRedis {
     }
   }
 
-  async close(): Promise<void> {
-    this.#redis?.disconnect();
-    this.#redis = undefined;
-  }
-
   #connect(): Promise<Redis> {
     this.#connecting ??= this.#open().finally(() => {
       this.#connecting = undefined;
@@ -101,8 +117,9 @@ class OwnConnection implements RawRedis {
   }
 
   async #open(): Promise<Redis> {
-    const { Redis } = await import("ioredis");
-    this.#redis?.disconnect();
+    const { Redis } = await import("ioredis").catch((cause: unknown) => {
+      throw new UsageError("ioredis: the package ioredis is not installed; expected it beside airlift", { cause });
+    });
     const redis = new Redis(this.#redisOptions);
     this.#redis = redis;
     this.#lastError = undefined;
@@ -111,10 +128,20 @@ class OwnConnection implements RawRedis {
     });
     try {
       await redis.connect();
-      return redis;
     } catch (error) {
       throw connectionError(this.description, this.#lastError ?? error);
     }
+    await this.#selectDatabase(redis);
+    return redis;
+  }
+
+  /** ioredis would go on in database 0 if the one asked for does not exist. */
+  async #selectDatabase(redis: Redis): Promise<void> {
+    if (this.#db === 0) return;
+    const [reply] = await this.#sendWithin(redis, [["SELECT", this.#db]]);
+    if (!(reply instanceof Error)) return;
+    redis.disconnect();
+    throw new StoreError(reasonOfReply(reply.message), `${this.description}: ${redactReply(reply.message)}`);
   }
 }
 
@@ -168,7 +195,7 @@ interface RedisTarget {
   readonly username?: string;
   readonly password?: string;
   readonly db: number;
-  readonly tls?: { servername: string };
+  readonly tls?: object;
 }
 
 function parseRedisUrl(text: string): RedisTarget {
@@ -184,9 +211,17 @@ function parseRedisUrl(text: string): RedisTarget {
   return {
     host,
     port: url.port === "" ? 6379 : Number(url.port),
-    ...(url.username === "" ? {} : { username: decodeURIComponent(url.username) }),
-    ...(url.password === "" ? {} : { password: decodeURIComponent(url.password) }),
+    ...(url.username === "" ? {} : { username: decodeCredential(url.username) }),
+    ...(url.password === "" ? {} : { password: decodeCredential(url.password) }),
     db: Number(db),
-    ...(url.protocol === "rediss:" ? { tls: { servername: host } } : {}),
+    ...(url.protocol === "rediss:" ? { tls: {} } : {}),
   };
+}
+
+function decodeCredential(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new UsageError("ioredis: user or password of the url hold a % that begins no escape; expected %25 for it");
+  }
 }

@@ -248,7 +248,10 @@ describe.each(["node:http", "fetch"])("over %s", (way) => {
         requestTimeoutMs: 100,
       },
     );
-    await expect(client.command(["PING"])).rejects.toMatchObject({ reason: "unavailable", message: expect.stringContaining("within 100 ms") });
+    await expect(client.command(["PING"])).rejects.toMatchObject({
+      reason: "unavailable",
+      message: expect.stringContaining("within 100 ms"),
+    });
     await endpoint?.close();
     const { client: other } = await clientOf((response) => {
       response.writeHead(200, { "content-length": "100" }).write('{"result":', () => response.destroy());

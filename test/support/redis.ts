@@ -23,6 +23,8 @@ export interface StartRedisOptions {
   readonly port?: number;
   /** More arguments for redis-server, as `["--requirepass", "secret"]`. */
   readonly args?: readonly string[];
+  /** Files of a key and a certificate: redis-server then talks TLS on its port. */
+  readonly tls?: { readonly key: string; readonly cert: string };
 }
 
 let hasBinary: boolean | undefined;
@@ -35,7 +37,8 @@ export function hasRedisServer(): boolean {
 
 /** Starts a Redis; which one it is, `kind` tells. */
 export async function startRedis(options: StartRedisOptions = {}): Promise<TestRedis> {
-  const { kind = hasRedisServer() ? "redis-server" : "embedded", port = 0, args = [] } = options;
+  const { kind = hasRedisServer() ? "redis-server" : "embedded", port = 0, tls } = options;
+  const args = [...(options.args ?? []), ...(tls === undefined ? [] : tlsArgs(tls))];
   if (kind === "embedded") {
     const server = await embedded({ port });
     const { url, close } = server;
@@ -54,8 +57,13 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<TestR
 }
 
 function spawnServer(port: number, args: readonly string[]): ChildProcess {
-  const settings = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
+  const portOption = args.includes("--tls-cert-file") ? ["--port", "0", "--tls-port"] : ["--port"];
+  const settings = [...portOption, String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
   return spawn("redis-server", [...settings, ...args], { stdio: "ignore" });
+}
+
+function tlsArgs({ key, cert }: { readonly key: string; readonly cert: string }): string[] {
+  return ["--tls-key-file", key, "--tls-cert-file", cert, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"];
 }
 
 async function isUp(child: ChildProcess, port: number): Promise<boolean> {
