@@ -16,7 +16,7 @@ export function compileFnmatch(pattern: string): (name: string) => boolean {
     else if (char === "?") source += ".";
     else {
       if (char === "\\" && at + 1 < pattern.length) at++;
-      source += (pattern[at] as string).replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+      source += (pattern[at] as string).replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
     }
   }
   const regex = new RegExp(`^${source}$`, "su");
