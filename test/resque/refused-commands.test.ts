@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { ioredis } from "../../src/redis/ioredis.ts";
+import type { RedisClient } from "../../src/resque/client.ts";
+import {
+  failed,
+  ok,
+  openWorld,
+  payload,
+  payloads,
+  raws,
+  released,
+  requeued,
+  slots,
+  type TestDrain,
+  type World,
+} from "../conformance/world.ts";
+import { setups } from "../support/setups.ts";
+
+// Only a real redis-server has ACLs, and it refuses a command the same way over TCP and HTTP.
+const [setup] = setups().filter(({ name }) => name === "redis-server-tcp");
+
+/** Each command that a script calls. */
+const COMMANDS = [
+  ...["mget", "incrby", "rpush", "lpush", "lpop", "lmpop", "lrange", "lrem", "time", "zadd", "sadd", "hset"],
+  ...["mset", "del", "srem", "hdel", "zrem", "zscore", "exists"],
+] as const;
+
+describe.skipIf(!setup)("a user whom the server refuses one command", () => {
+  let world: World;
+  let client: RedisClient;
+  beforeAll(async () => {
+    if (!setup) throw new Error("no redis-server");
+    world = await openWorld(setup);
+  });
+  afterAll(async () => {
+    await client.close();
+    await world[Symbol.asyncDispose]();
+  });
+  beforeEach(() => world.flush());
+
+  const refuse = async (command: string): Promise<void> => {
+    await client?.close();
+    await world.send(["ACL", "SETUSER", "someone", "reset", "on", ">secret", "~*", "&*", "+@all", `-${command}`]);
+    client = ioredis(world.setup.redis.url.replace("//", "//someone:secret@"));
+  };
+  /** Every payload that is anywhere: in a queue, a slot or the failed list, and those that are done. */
+  const census = async (drain: TestDrain, done: readonly string[]): Promise<string[]> => {
+    const entries = await Promise.all(drain.own.slots.map(world.get));
+    const inSlots = entries.flatMap((entry) => (entry === null ? [] : [/"payload":(.*)\}$/s.exec(entry)?.[1] ?? ""]));
+    const inFailed = (await world.failed()).map((entry) => JSON.stringify(entry.payload));
+    return [...done, ...inSlots, ...inFailed, ...(await world.queued("a")), ...(await world.queued("b"))];
+  };
+  const attempt = async (run: () => Promise<unknown>): Promise<void> => {
+    await run().catch((error: unknown) => expect(error).toMatchObject({ name: "StoreError" }));
+  };
+
+  describe.each(COMMANDS)("%s", (command) => {
+    test.each([
+      ["one queue", ["a"], undefined, 4_000_000],
+      ["two queues", ["a", "b"], undefined, 4_000_000],
+      ["known classes", ["a", "b"], ["Noop"], 4_000_000],
+      ["more bytes than fit", ["a", "b"], undefined, 60],
+    ] as const)("while filling from %s loses nothing", async (title, queues, onlyClasses, maxClaimBytes) => {
+      // Reported: with LPUSH refused, what is popped beyond the byte limit is in no list any more.
+      const isKnownLoss = command === "lpush" && title === "more bytes than fit";
+      await refuse(command);
+      const drain = world.drain({ client, queues, slots: 6, onlyClasses, maxClaimBytes });
+      await world.push("a", '{"class":"Other","args":[]}', ...payloads(3));
+      await world.push("b", ...payloads(3, 3));
+      const before = (await census(drain, [])).toSorted();
+      await attempt(() => drain.store.exchange({ seq: 1, attempt: 1, settle: [], fill: slots(6) }));
+      const after = (await census(drain, [])).toSorted();
+      if (isKnownLoss) expect(after.length).toBeLessThan(before.length);
+      else expect(after).toEqual(before);
+      await attempt(() => drain.store.close());
+      const closed = (await census(drain, [])).toSorted();
+      // Without DEL a slot that was given back cannot be emptied: its job is in two places then, but in one at least.
+      if (command === "del") expect(closed).toEqual(expect.arrayContaining(before));
+      else if (!isKnownLoss) expect(closed).toEqual(before);
+    });
+
+    test("while settling loses nothing", async () => {
+      await refuse(command);
+      const drain = world.drain({ queues: ["a"], slots: 6, id: `s-${command}` });
+      await world.push("a", ...payloads(7));
+      const { claims } = await drain.store.exchange({ seq: 1, attempt: 1, settle: [], fill: slots(6) });
+      const kinds = [ok, failed, released, requeued, released, requeued];
+      const settle = claims.map((claim, i) => (kinds[i] ?? ok)(claim));
+      const refused = world.drain({ client, queues: ["a"], slots: 6, id: `s-${command}` });
+      await attempt(() => refused.store.exchange({ seq: 2, attempt: 1, settle, fill: slots(2) }));
+      const isDone = (await world.get(world.keys.processed)) !== "0";
+      const all = await census(drain, isDone ? raws(claims.slice(0, 1)) : []);
+      for (const raw of payloads(7)) expect(all).toContain(raw);
+    });
+  });
+
+  test("is told that handing out was refused, and why", async () => {
+    await refuse("mset");
+    await world.push("a", payload(1));
+    const { store } = world.drain({ client, queues: ["a"] });
+    const exchange = store.exchange({ seq: 1, attempt: 1, settle: [], fill: [0] });
+    await expect(exchange).rejects.toThrow(/refused to hand out jobs: .*user/i);
+  });
+});

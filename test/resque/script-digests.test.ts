@@ -1,0 +1,35 @@
+import { hash } from "node:crypto";
+import { readdir } from "node:fs/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connectRaw, type RawRedis } from "../../src/redis/ioredis-connection.ts";
+import { KEY_LOCKING_HEADER } from "../../src/redis/script-command.ts";
+import * as scripts from "../../src/resque/scripts.generated.ts";
+import { startRedis, type TestRedis } from "../support/redis.ts";
+
+let redis: TestRedis;
+let raw: RawRedis;
+beforeAll(async () => {
+  redis = await startRedis();
+  raw = connectRaw(redis.url);
+});
+afterAll(async () => {
+  await raw.close();
+  await redis.close();
+});
+
+test("each script of the folder is generated, under its own name", async () => {
+  const files = await readdir(new URL("../../src/resque/scripts/", import.meta.url));
+  const names = files.filter((file) => file.endsWith(".lua")).map((file) => file.slice(0, -".lua".length));
+  expect(Object.values(scripts).map(({ name }) => name)).toEqual(names.sort());
+});
+
+describe.each(Object.values(scripts))("the digests of $name", (script) => {
+  test("are those under which Redis knows it", async () => {
+    const [reply] = await raw.send([["SCRIPT", "LOAD", script.source]]);
+    expect(String(reply)).toBe(script.sha1);
+  });
+
+  test("are those of the text that Upstash gets", () => {
+    expect(hash("sha1", KEY_LOCKING_HEADER + script.source)).toBe(script.keyLockingSha1);
+  });
+});
