@@ -108,7 +108,7 @@ async function enqueueNdjson(
       return c.json({ queue, enqueued }, 201);
     case "bad-line": {
       const { line, status, errors } = result;
-      const detail = `Line ${line} is refused; the ${enqueued} jobs before it are enqueued and stay so, none after it is.`;
+      const detail = `Line ${line} is refused. Enqueued before it, and staying so: ${enqueued}; after it: none.`;
       const [kind, title] = BAD_LINE[status];
       return problem({ kind, status, title, detail, errors, line, enqueued });
     }

@@ -16,6 +16,8 @@ export interface OpenApp extends AsyncDisposable {
   readonly airlift: Airlift;
   readonly redis: TestRedis;
   readonly client: RedisClient;
+  /** A further connection, to be closed by the test. */
+  newClient(): RedisClient;
   /** What the logger was told, a line each. */
   readonly logged: string[];
   /** Sends a request with the token that its path wants. */
@@ -57,6 +59,7 @@ export async function openApp(options: OpenAppOptions = {}): Promise<OpenApp> {
     airlift,
     redis,
     client,
+    newClient: () => ioredis(redis.url),
     logged,
     request,
     enqueue: (body, { queue = "mail", type = "application/json" } = {}) =>
