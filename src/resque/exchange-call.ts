@@ -49,7 +49,7 @@ export interface ExchangeReply extends ExchangeResult {
  */
 export function createExchangeCall(
   context: ExchangeContext,
-  { seq, settle, fill }: ExchangeParams,
+  { seq, attempt, settle, fill }: ExchangeParams,
   queues: readonly string[],
   { isOpening, nowMs }: { readonly isOpening: boolean; readonly nowMs: number },
 ): ExchangeCall {
@@ -69,9 +69,13 @@ export function createExchangeCall(
   const { onlyClasses } = context;
   const runAt = toRunAt(nowMs);
 
+  // A repetition's claims bear a token of their own: a late original may fill a slot that its repetition has filled and freed, and
+  // no settlement of the one job may then end the other.
+  const claimNumber = `${seq}.${attempt}`;
+
   const args: (string | number)[] = [
     description.id,
-    seq,
+    claimNumber,
     allQueues.length,
     queues.length,
     slots.length,
@@ -117,7 +121,7 @@ export function createExchangeCall(
       ],
       args,
     },
-    read: (reply) => readReply(reply, { context, seq, slots, queues: allQueues, settled }),
+    read: (reply) => readReply(reply, { context, claimNumber, slots, queues: allQueues, settled }),
   };
 }
 
@@ -127,7 +131,7 @@ function isGivenBack(kind: Settlement["outcome"]["kind"]): boolean {
 
 interface Sent {
   readonly context: ExchangeContext;
-  readonly seq: number;
+  readonly claimNumber: string;
   readonly slots: readonly number[];
   readonly queues: readonly string[];
   readonly settled: readonly Settlement[];
@@ -145,11 +149,11 @@ type ReplyTuple = [
   string,
 ];
 
-function readReply(reply: RedisReply, { context, seq, slots, queues, settled }: Sent): ExchangeReply {
+function readReply(reply: RedisReply, { context, claimNumber, slots, queues, settled }: Sent): ExchangeReply {
   const [innerCommands, registered, drained, paused, lost, claimed, found, requeued, problem] = reply as ReplyTuple;
   if (problem !== "") throw new StoreError("rejected", `Redis refused to hand out jobs: ${problem}`);
   const claims: Claim[] = [];
-  const token = `${context.description.id}.${seq}`;
+  const token = `${context.description.id}.${claimNumber}`;
   let payloadBytes = 0;
   for (let i = 0; i < claimed.length; i += 3) {
     const raw = claimed[i + 2] as string;

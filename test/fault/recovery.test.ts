@@ -1,0 +1,62 @@
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createAirlift } from "../../src/index.ts";
+import { ioredis } from "../../src/redis/ioredis.ts";
+import type { RedisClient } from "../../src/resque/client.ts";
+import { createKeys } from "../../src/resque/keys.ts";
+import { startRedis, type TestRedis } from "../support/redis.ts";
+
+const keys = createKeys();
+
+/** A drain that died with one payload in its slot, its lease long over. */
+async function leaveDead(redis: Redis, payload: Buffer): Promise<void> {
+  const worker = "airlift-node-0badf00d:7-0:mail";
+  const head = '{"claim":"0badf00d.1.1","queue":"mail","run_at":"2026-11-20T18:50:57Z","payload":';
+  await redis.set(keys.worker(worker), Buffer.concat([Buffer.from(head), payload, Buffer.from("}")]));
+  await redis.set(keys.started(worker), "2026-11-20 18:50:57 +0000");
+  const description = { id: "0badf00d", host: "airlift-node-0badf00d", pid: 7, slots: 1, queues: "mail" };
+  await redis.zadd(keys.drains, 1, JSON.stringify(description));
+}
+
+describe("a payload that has taken down its last drain", () => {
+  let server: TestRedis;
+  let redis: Redis;
+  let client: RedisClient;
+
+  beforeAll(async () => {
+    server = await startRedis();
+    redis = new Redis(server.url);
+    client = ioredis(server.url);
+  });
+  beforeEach(() => redis.flushall());
+  afterAll(async () => {
+    redis.disconnect();
+    await client.close();
+    await server.close();
+  });
+
+  /** The only failure, as its reader gets it. */
+  const failureOf = async (payload: Buffer): Promise<{ exception: string; payload: { class: string } }> => {
+    await leaveDead(redis, payload);
+    await createAirlift({ redis: client, queues: ["mail"], jobs: [], crashLimit: 1 }).drain();
+    const entries = await redis.lrangeBuffer(keys.failed, 0, -1);
+    expect(entries).toHaveLength(1);
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(entries[0]));
+  };
+
+  test("is a failure that bears it as its producer wrote it", async () => {
+    const failure = await failureOf(Buffer.from('{"class":"Job","args":[1.0,[],"é"]}'));
+    expect(failure).toMatchObject({ exception: "Resque::DirtyExit", payload: { class: "Job" } });
+    expect(await redis.lindex(keys.failed, 0)).toContain('"payload":{"class":"Job","args":[1.0,[],"é"]},"exception":');
+  });
+
+  // Recovery puts what is no JSON into the JSON of the failure as it is, if only it ends in a brace.
+  test.fails("is a failure that can be read, if the payload is no JSON", async () => {
+    expect(await failureOf(Buffer.from("{broken}"))).toMatchObject({ payload: { class: "MalformedPayload" } });
+  });
+
+  test.fails("is a failure that can be read, if the payload is no UTF-8", async () => {
+    const failure = await failureOf(Buffer.from('{"class":"Job","args":["\xff"]}', "latin1"));
+    expect(failure).toMatchObject({ payload: { class: "MalformedPayload" } });
+  });
+});
