@@ -1,6 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import { makeDirectory, runCli, type TestDirectory } from "./spawn-cli.ts";
+
+// Each test starts processes, which a busy machine lets wait.
+vi.setConfig({ testTimeout: 60_000 });
 
 const INDEX = new URL("../../src/index.ts", import.meta.url).pathname;
 const NOWHERE = "redis://127.0.0.1:1";

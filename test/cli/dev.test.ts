@@ -1,10 +1,12 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { ioredis } from "../../src/redis/ioredis.ts";
 import { upstash } from "../../src/redis/upstash.ts";
-import { until } from "../support/until.ts";
-import { makeDirectory, type RunningCli, runCli, startCli } from "./spawn-cli.ts";
+import { eventually, makeDirectory, type RunningCli, runCli, startCli } from "./spawn-cli.ts";
+
+// Each test starts processes, which a busy machine lets wait.
+vi.setConfig({ testTimeout: 60_000 });
 
 const ANY_PORTS = ["--port", "0", "--rest-port", "0", "--redis-port", "0"];
 
@@ -20,7 +22,7 @@ async function readBanner({ stdout }: { readonly stdout: string }) {
 }
 
 async function isUp(cli: RunningCli) {
-  await until(() => cli.stdout.includes("Try in another terminal:"), { timeoutMs: 15_000 });
+  await eventually(() => cli.stdout.includes("Try in another terminal:"));
   return readBanner(cli);
 }
 
@@ -64,18 +66,18 @@ test("dev takes jobs by HTTP, works them with the app given, shows its Redis, an
     body: '{"class":"Greet","args":["Ada"]}',
   });
   expect(response.status).toBe(201);
-  await until(() => /hall {5}Greet {10}done/.test(cli.stdout));
+  await eventually(() => /hall {5}Greet {10}done/.test(cli.stdout));
   expect(cli.stdout).toContain("hello Ada");
   expect((await fetch(`${api}/status`)).status).toBe(401);
 
   const tcp = ioredis(redis);
   const http = upstash({ url: rest, token });
-  await until(async () => (await tcp.command(["GET", "resque:stat:processed"])) === "1");
+  await eventually(async () => (await tcp.command(["GET", "resque:stat:processed"])) === "1");
   expect(await http.command(["GET", "resque:stat:processed"])).toBe("1");
   await tcp.close();
 
   const lines = cli.stdout.split("\n").length;
-  await until(async () => Number(await http.command(["INCR", "looks"])) > 20); // Several idle drains later:
+  await eventually(async () => Number(await http.command(["INCR", "looks"])) > 20); // Several idle drains later:
   expect(cli.stdout.split("\n")).toHaveLength(lines);
 
   cli.signal("SIGINT");

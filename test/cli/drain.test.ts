@@ -1,6 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type RunningSetup, setups } from "../support/setups.ts";
 import { makeDirectory, runCli, type TestDirectory } from "./spawn-cli.ts";
+
+// Each test starts processes, which a busy machine lets wait.
+vi.setConfig({ testTimeout: 60_000 });
 
 const APP = `
   import { setTimeout as sleep } from "node:timers/promises";

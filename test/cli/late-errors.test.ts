@@ -1,7 +1,10 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { ioredis } from "../../src/redis/ioredis.ts";
 import { startRedis } from "../support/redis.ts";
 import { makeDirectory, runCli } from "./spawn-cli.ts";
+
+// Each test starts processes, which a busy machine lets wait.
+vi.setConfig({ testTimeout: 60_000 });
 
 const APP = `
   import { EventEmitter } from "node:events";

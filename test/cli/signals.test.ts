@@ -1,9 +1,11 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ioredis } from "../../src/redis/ioredis.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
-import { until } from "../support/until.ts";
-import { makeDirectory, startCli, type TestDirectory } from "./spawn-cli.ts";
+import { eventually, makeDirectory, startCli, type TestDirectory } from "./spawn-cli.ts";
+
+// Each test starts processes, which a busy machine lets wait.
+vi.setConfig({ testTimeout: 60_000 });
 
 let redis: TestRedis;
 let client: RedisClient;
@@ -48,7 +50,7 @@ async function push(namespace: string, ...classes: readonly string[]): Promise<v
 const start = (command: string, namespace: string, ...args: readonly string[]) =>
   startCli([command, "--app", app, "--namespace", namespace, ...args]);
 const begun = (namespace: string, count: number) =>
-  until(async () => Number(await client.command(["GET", `begun:${namespace}`])) === count, { timeoutMs: 15_000 });
+  eventually(async () => Number(await client.command(["GET", `begun:${namespace}`])) === count);
 
 /** Keys of the namespace that tell of a worker or a drain. */
 async function registrations(namespace: string): Promise<string[]> {
@@ -63,7 +65,7 @@ test.concurrent.each(["SIGTERM", "SIGINT", "SIGQUIT"] as const)(
     const cli = start("drain", name, "--concurrency", "2", "--json");
     await begun(name, 2);
     cli.signal(name);
-    await until(() => cli.stderr.includes(`${name}: no more jobs are taken`));
+    await eventually(() => cli.stderr.includes(`${name}: no more jobs are taken`));
     await client.command(["SET", `open:${name}`, 1]);
     const { status, stdout } = await cli.ended;
     expect(JSON.parse(stdout)).toMatchObject({
@@ -96,7 +98,7 @@ test.concurrent("a second signal ends it at once, and the next drain takes the j
   const cli = start("drain", "twice");
   await begun("twice", 1);
   cli.signal("SIGTERM");
-  await until(() => cli.stderr.includes("once more ends at once"));
+  await eventually(() => cli.stderr.includes("once more ends at once"));
   cli.signal("SIGINT");
   const { status, stdout, stderr } = await cli.ended;
   expect(stderr).toContain("SIGINT: ended at once; what was running will run again when its lease is over");
@@ -104,13 +106,10 @@ test.concurrent("a second signal ends it at once, and the next drain takes the j
   expect(await registrations("twice")).not.toEqual([]);
 
   await client.command(["SET", "open:twice", 1]);
-  const report = await until(
-    async () => {
-      const next = JSON.parse((await start("drain", "twice", "--json").ended).stdout);
-      return next.recovered === 1 && next;
-    },
-    { timeoutMs: 15_000 },
-  );
+  const report = await eventually(async () => {
+    const next = JSON.parse((await start("drain", "twice", "--json").ended).stdout);
+    return next.recovered === 1 && next;
+  });
   expect(report).toMatchObject({ recovered: 1, succeeded: 1, remaining: 0 });
   expect(await registrations("twice")).toEqual([]);
 });
@@ -119,10 +118,9 @@ test.concurrent("work drains again and again, and stops between drains at once",
   await client.command(["SET", "open:work", 1]);
   await push("work", "Gate");
   const cli = start("work", "work", "--interval", "50ms");
-  await begun("work", 1);
+  await eventually(() => cli.stderr.includes(" 1 job: 1 succeeded"));
   await push("work", "Gate", "Gate");
-  await begun("work", 3);
-  await until(() => cli.stderr.match(/succeeded/g)?.length === 2);
+  await eventually(() => cli.stderr.includes(" 2 jobs: 2 succeeded"));
   cli.signal("SIGQUIT");
   const { status, stdout, stderr } = await cli.ended;
   expect(stderr).toMatch(/^\d\d:\d\d:\d\d working \*, a look every 0\.05 s\n/);

@@ -1,10 +1,12 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ioredis } from "../../src/redis/ioredis.ts";
 import { upstash } from "../../src/redis/upstash.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
-import { until } from "../support/until.ts";
-import { runCli, startCli } from "./spawn-cli.ts";
+import { eventually, runCli, startCli } from "./spawn-cli.ts";
+
+// Each test starts processes, which a busy machine lets wait.
+vi.setConfig({ testTimeout: 60_000 });
 
 let redis: TestRedis;
 let client: RedisClient;
@@ -61,7 +63,7 @@ test("status of a Redis that Resque has not used says so", async () => {
 
 test("gateway serves a Redis to HTTP clients that know the token, until it is told to stop", async () => {
   const cli = startCli(["gateway", "--port", "0", "--redis", redis.url], { env: { AIRLIFT_GATEWAY_TOKEN: "t0ken" } });
-  await until(() => cli.stdout.includes("\n"));
+  await eventually(() => cli.stdout.includes("\n"));
   const url = /^serving 127\.0\.0\.1:\d+ \(--redis\) at (http:\/\/127\.0\.0\.1:\d+)\n$/.exec(cli.stdout)?.[1] ?? "";
   expect(url).not.toBe("");
   const http = upstash({ url, token: "t0ken" });

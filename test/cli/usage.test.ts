@@ -1,6 +1,9 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { freePort } from "../support/redis.ts";
 import { runCli } from "./spawn-cli.ts";
+
+// Each test starts processes, which a busy machine lets wait.
+vi.setConfig({ testTimeout: 60_000 });
 
 const NOWHERE = "redis://127.0.0.1:1";
 
