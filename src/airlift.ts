@@ -1,5 +1,6 @@
 import { getRuntimeKey } from "hono/adapter";
-import { type DrainOptions as CoreDrainOptions, drain } from "./core/drain.ts";
+import { drain } from "./core/drain.ts";
+import type { DrainOptions as CoreDrainOptions } from "./core/drain-deps.ts";
 import { UsageError } from "./core/errors.ts";
 import type { OnEvent } from "./core/events.ts";
 import { slotsFor } from "./core/exchange-loop.ts";

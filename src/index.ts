@@ -1,5 +1,6 @@
 export { type Airlift, createAirlift, type DrainOptions, type Enqueued } from "./airlift.ts";
-export { DrainError, type UnknownClassPolicy } from "./core/drain.ts";
+export { DrainError } from "./core/drain.ts";
+export type { UnknownClassPolicy } from "./core/drain-deps.ts";
 export { AirliftError, isStoreError, StoreError, type StoreErrorReason, UsageError } from "./core/errors.ts";
 export type { DrainEvent, OnEvent } from "./core/events.ts";
 export { defineJob, type JobContext, type JobDefinition, type Logger, type Perform } from "./core/job.ts";

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import type { UnknownClassPolicy } from "./core/drain.ts";
+import type { UnknownClassPolicy } from "./core/drain-deps.ts";
 import { UsageError } from "./core/errors.ts";
 import type { OnEvent } from "./core/events.ts";
 import type { Logger } from "./core/job.ts";

@@ -1,48 +1,10 @@
-import type { Clock } from "./clock.ts";
+import type { DrainDeps, DrainOptions } from "./drain-deps.ts";
 import { AirliftError, isStoreError, type StoreError, UsageError } from "./errors.ts";
-import type { DrainEvent, OnEvent } from "./events.ts";
+import type { DrainEvent } from "./events.ts";
 import { createExchangeLoop } from "./exchange-loop.ts";
-import type { Logger } from "./job.ts";
-import type { RunHandler } from "./job-runner.ts";
-import type { Registry } from "./registry.ts";
 import { repeat } from "./repeat.ts";
 import type { DrainReport, StopReason } from "./report.ts";
-import type { DrainStore } from "./store.ts";
 import { createTally } from "./tally.ts";
-
-/** What becomes of a job whose class the app does not know; `leave` is the store's matter, which then hands out none. */
-export type UnknownClassPolicy = "fail" | "leave" | "requeue";
-
-export interface DrainSettings {
-  readonly concurrency: number;
-  readonly timeoutMs: number;
-  readonly leaseMs: number;
-  readonly marginMs: number;
-  readonly graceMs: number;
-  readonly unknownClass: UnknownClassPolicy;
-}
-
-/** All that one drain is given. */
-export interface DrainDeps {
-  readonly store: DrainStore;
-  readonly registry: Registry;
-  readonly settings: DrainSettings;
-  readonly clock: Clock;
-  /** Uniform in [0, 1). */
-  readonly random: () => number;
-  readonly logger: Logger;
-  readonly onEvent: OnEvent;
-  readonly runHandler: RunHandler;
-}
-
-export interface DrainOptions {
-  /** When the host ends us: an instant, in milliseconds since the epoch. Without it a drain ends when the queues are empty. */
-  readonly deadlineMs?: number;
-  /** Aborting it stops claiming; running jobs may end within `graceMs`, the others are released. */
-  readonly signal?: AbortSignal;
-  /** Claims at most this many jobs. */
-  readonly maxJobs?: number;
-}
 
 /** A drain that could not go on. What it had claimed and could not give back is recovered when its lease has ended. */
 export class DrainError extends AirliftError {

@@ -1,4 +1,4 @@
-import type { DrainDeps, DrainOptions } from "./drain.ts";
+import type { DrainDeps, DrainOptions } from "./drain-deps.ts";
 import { isStoreError, type StoreError } from "./errors.ts";
 import type { DrainEvent } from "./events.ts";
 import { createJobRunner } from "./job-runner.ts";

@@ -9,7 +9,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "src/resque/": ["src/core/"],
   "src/redis/": ["src/resque/client.ts", "src/core/errors.ts"],
   "src/target/": ["src/core/"],
-  "src/gateway/": ["src/resque/client.ts", "src/core/errors.ts"],
+  "src/gateway/": ["src/redis/ioredis-connection.ts", "src/resque/client.ts", "src/core/errors.ts"],
   "src/system-clock.ts": ["src/core/"],
   "src/options.ts": ["src/core/", "src/resque/"],
   "src/airlift.ts": ["src/options.ts", "src/system-clock.ts", "src/core/", "src/resque/"],
