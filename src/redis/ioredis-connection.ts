@@ -147,6 +147,10 @@ class OwnConnection implements RawRedis {
 
 /** Sends the commands in one tick, so that nobody's come between them, and waits for all replies. */
 export async function sendAll(redis: Redis, commands: readonly RawCommand[], description: string): Promise<RawReply[]> {
+  // Undefined in a client that has never been connected, which its type does not say.
+  const stream: Redis["stream"] | undefined = redis.stream;
+  // Without this, ioredis writes each command to the socket by itself.
+  stream?.cork();
   const pending = commands.map((command) => {
     const [name, ...args] = command;
     // Upper case: ioredis reshapes the replies of some commands if they are named in lower case.
@@ -155,6 +159,7 @@ export async function sendAll(redis: Redis, commands: readonly RawCommand[], des
       .callBuffer(String(name).toUpperCase(), args.map(toArgument))
       .then((reply) => reply as RawReply, asReplyError);
   });
+  stream?.uncork();
   const replies = await Promise.all(pending);
   const lost = replies.find((reply) => reply instanceof LostReply);
   if (lost instanceof LostReply) throw connectionError(description, lost.cause);
