@@ -27,6 +27,7 @@ export const HELP = `Usage: npm run bench -- [options]
 
   --quick               one round of short measurements (under a minute on an idle machine)
   --only NAMES          only these systems: ${CATALOGUE.map((entry) => entry.name).join(",")}
+                        (default all; with --quick all but floor-own)
   --in-flight NUMBERS   jobs in flight (default 1,25,100,500)
   --rounds N            rounds of which the medians are taken (default 3; 1 with --quick)
   --latency-ms N        measures each row again with N ms added to each round trip
@@ -41,7 +42,8 @@ export function parseOptions(argv: readonly string[]): BenchOptions | "help" {
   if (values.help === true) return "help";
   const isQuick = values.quick === true;
   const names = CATALOGUE.map((entry) => entry.name);
-  const only = values.only === undefined ? names : values.only.split(",");
+  const only =
+    values.only === undefined ? names.filter((name) => !isQuick || name !== "floor-own") : values.only.split(",");
   for (const name of only) {
     if (!names.includes(name)) throw new BenchUsageError(`--only: no system "${name}", expected ${names.join(", ")}`);
   }
@@ -54,7 +56,7 @@ export function parseOptions(argv: readonly string[]): BenchOptions | "help" {
     latencyMs: parseCount("--latency-ms", values["latency-ms"] ?? "0", 0),
     hasFigures: values["table-only"] !== true,
     seconds: isQuick ? 0.5 : 2,
-    warmMs: isQuick ? 150 : 400,
+    warmMs: isQuick ? 250 : 1_000,
     profileFolder: values.profile === undefined ? undefined : resolve(values.profile),
     memoryJobs: isQuick ? [10_000, 100_000] : [10_000, 100_000, 1_000_000],
   };

@@ -43,7 +43,7 @@ export function planFigures(options: BenchOptions): Figure[] {
     { name: "atOnce", spec: { ...paced, system: "floor" } },
     { name: "idle", spec: { ...base, inFlight: 25, jobs: { count: 0 }, warmMs: 1 } },
     ...options.memoryJobs.map(
-      (count): Figure => ({ name: "memory", spec: { ...base, inFlight: 100, jobs: { count }, warmMs: 0 } }),
+      (count): Figure => ({ name: "memory", spec: { ...base, inFlight: 100, jobs: { count }, warmMs: 4 * warmMs } }),
     ),
   ];
   return figures.filter(({ spec }) => options.only.includes(spec.system));

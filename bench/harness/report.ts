@@ -23,6 +23,8 @@ export interface BenchReport {
   readonly targets: readonly Target[];
 }
 
+const BUSY_LOAD = 0.5;
+
 /** The report for people. */
 export function formatReport(report: BenchReport): string {
   const { machine, options } = report;
@@ -31,6 +33,9 @@ export function formatReport(report: BenchReport): string {
   return [
     `${machine.cores} x ${machine.cpu}, load ${load} at the end; Node ${machine.node}, redis-server ${machine.redis}, ${packages.join(", ")}`,
     `No-op jobs, medians of ${options.rounds} round${options.rounds === 1 ? "" : "s"}${options.isQuick ? " of short measurements" : ""}`,
+    ...(machine.load[0] > BUSY_LOAD
+      ? ["The machine was busy with other things: rates and times are too low to mean much."]
+      : []),
     "",
     formatRows(report.rows, options.latencyMs),
     ...(report.figures.length === 0 ? [] : ["", formatFigures(report.figures)]),
@@ -45,7 +50,7 @@ const TITLES = {
   paced: "jobs of 5 to 50 ms at 100 in flight",
   atOnce: "the same, exchanging at once",
   idle: "an idle tick",
-  memory: "jobs queued, 100 in flight, cold",
+  memory: "jobs queued, 100 in flight",
 } as const;
 
 function formatFigures(figures: readonly FigureMeasurement[]): string {

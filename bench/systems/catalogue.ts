@@ -11,6 +11,7 @@ export interface CatalogueEntry {
 export const CATALOGUE: readonly CatalogueEntry[] = [
   { name: "airlift", transports: ["http", "tcp"], load: async () => (await import("./airlift.ts")).airlift },
   { name: "floor", transports: ["http", "tcp"], load: async () => (await import("./floor.ts")).floor },
+  { name: "floor-own", transports: ["http"], load: async () => (await import("./floor.ts")).floorOwn },
   { name: "bullmq", transports: ["tcp"], load: async () => (await import("./bullmq.ts")).bullmq },
   { name: "node-resque", transports: ["tcp"], load: async () => (await import("./node-resque.ts")).nodeResque },
 ];

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { Redis as UpstashRedis } from "@upstash/redis";
 import { Redis } from "ioredis";
+import { upstash } from "../../src/redis/upstash.ts";
 import type { Setting } from "./system.ts";
 
 /**
@@ -36,9 +37,13 @@ export interface FloorScript {
   close(): Promise<void>;
 }
 
+/** Which client carries the script: the libraries that anyone would take, or Airlift's own. */
+export type FloorClient = "library" | "airlift";
+
 /** Connects to Redis and loads the script. */
-export async function openFloorScript(setting: Setting, queue: string): Promise<FloorScript> {
-  const client = setting.transport === "http" ? await openHttp(setting) : await openTcp(setting);
+export async function openFloorScript(setting: Setting, queue: string, via: FloorClient): Promise<FloorScript> {
+  const open = setting.transport === "tcp" ? openTcp : via === "library" ? openHttp : openAirliftHttp;
+  const client = await open(setting);
   const shared = [`resque:queue:${queue}`, "resque:stat:processed"];
   const script = {
     calls: 0,
@@ -71,6 +76,13 @@ async function openHttp(setting: Setting): Promise<ScriptClient> {
   });
   await redis.scriptLoad(SOURCE);
   return { evalsha: (keys, args) => redis.evalsha(SHA1, keys, args), close: async () => {} };
+}
+
+async function openAirliftHttp(setting: Setting): Promise<ScriptClient> {
+  const redis = upstash({ url: setting.gatewayUrl, token: setting.token });
+  const script = { name: "floor", source: SOURCE, sha1: SHA1, keyLockingSha1: SHA1 };
+  await redis.command(["SCRIPT", "LOAD", SOURCE]);
+  return { evalsha: (keys, args) => redis.script({ script, keys, args }), close: () => redis.close() };
 }
 
 async function openTcp(setting: Setting): Promise<ScriptClient> {

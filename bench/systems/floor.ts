@@ -1,4 +1,4 @@
-import { type FloorScript, openFloorScript } from "./floor-script.ts";
+import { type FloorClient, type FloorScript, openFloorScript } from "./floor-script.ts";
 import { seedResqueQueue } from "./resque-queue.ts";
 import { type PreparedRun, perform, type Setting, type System } from "./system.ts";
 
@@ -6,23 +6,28 @@ import { type PreparedRun, perform, type Setting, type System } from "./system.t
  * A hand-written drain with nothing around it. No-op jobs: one call a batch, no handlers, payloads not even parsed. Jobs that take
  * time: handlers run, and every free slot is filled at once by the next call.
  */
-export const floor: System = {
-  seed: seedResqueQueue,
-  async prepare(setting: Setting, queue: string): Promise<PreparedRun> {
-    const script = await openFloorScript(setting, queue);
-    const slots = Array.from(
-      { length: setting.inFlight },
-      (_, n) => `resque:worker:floor-${process.pid}:1-${n}:${queue}`,
-    );
-    return {
-      async run() {
-        await (setting.workload === "noop" ? runBatches(script, slots) : runAtOnce(script, slots));
-        return undefined;
-      },
-      close: () => script.close(),
-    };
-  },
-};
+export const floor: System = createFloor("library");
+
+/** The same through Airlift's own HTTP client: what is lost between it and Airlift is lost in Airlift's drain. */
+export const floorOwn: System = createFloor("airlift");
+
+function createFloor(via: FloorClient): System {
+  return {
+    seed: seedResqueQueue,
+    async prepare(setting: Setting, queue: string): Promise<PreparedRun> {
+      const script = await openFloorScript(setting, queue, via);
+      const worker = `resque:worker:floor-${process.pid}:1`;
+      const slots = Array.from({ length: setting.inFlight }, (_, n) => `${worker}-${n}:${queue}`);
+      return {
+        async run() {
+          await (setting.workload === "noop" ? runBatches(script, slots) : runAtOnce(script, slots));
+          return undefined;
+        },
+        close: () => script.close(),
+      };
+    },
+  };
+}
 
 async function runBatches(script: FloorScript, slots: readonly string[]): Promise<void> {
   let finished = 0;
