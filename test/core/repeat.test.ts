@@ -1,0 +1,94 @@
+import { describe, expect, test } from "vitest";
+import { StoreError, type StoreErrorReason } from "../../src/core/errors.ts";
+import { repeat } from "../../src/core/repeat.ts";
+import { createManualClock } from "./manual-clock.ts";
+
+const DAY_MS = 86_400_000;
+
+/** Repeats a call that fails with these errors, one after the other, and then succeeds. */
+function start(errors: readonly unknown[], { random = 1, forMs = DAY_MS } = {}) {
+  const clock = createManualClock();
+  const endMs = clock.nowMs() + forMs;
+  const attempts: { attempt: number; atMs: number }[] = [];
+  const retries: { attempt: number; delayMs: number }[] = [];
+  const startMs = clock.nowMs();
+  const call = async (attempt: number): Promise<string> => {
+    attempts.push({ attempt, atMs: clock.nowMs() - startMs });
+    if (attempt <= errors.length) throw errors[attempt - 1];
+    return "done";
+  };
+  const onRetry = (_error: StoreError, attempt: number, delayMs: number): void =>
+    void retries.push({ attempt, delayMs });
+  const result = repeat(call, { clock, random: () => random, untilMs: () => endMs, onRetry });
+  result.catch(() => undefined);
+  return { clock, result, attempts, retries };
+}
+
+const unavailable = (): StoreError => new StoreError("unavailable", "no answer");
+
+describe("a call that fails", () => {
+  test("and succeeds at once is called once", async () => {
+    const { result, attempts } = start([]);
+    expect(await result).toBe("done");
+    expect(attempts).toEqual([{ attempt: 1, atMs: 0 }]);
+  });
+
+  test("is repeated after pauses that double up to 5 s, each attempt numbered", async () => {
+    const { clock, result, attempts } = start(Array.from({ length: 10 }, unavailable));
+    await clock.advance(60_000);
+    expect(await result).toBe("done");
+    const delays = attempts.slice(1).map(({ atMs }, i) => atMs - (attempts[i]?.atMs ?? 0));
+    expect(delays).toEqual([50, 100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000, 5_000]);
+    expect(attempts.map(({ attempt }) => attempt)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+  });
+
+  test("is repeated at the earliest after half of the pause", async () => {
+    const { clock, attempts } = start([unavailable(), unavailable()], { random: 0 });
+    await clock.advance(1_000);
+    expect(attempts.map(({ atMs }) => atMs)).toEqual([0, 25, 75]);
+  });
+
+  test("waits as long as the store asked for", async () => {
+    const error = new StoreError("throttled", "too many", { retryAfterMs: 2_000 });
+    const { clock, attempts, retries } = start([error]);
+    await clock.advance(1_999);
+    expect(attempts).toHaveLength(1);
+    await clock.advance(1);
+    expect(attempts).toHaveLength(2);
+    expect(retries).toEqual([{ attempt: 1, delayMs: 2_000 }]);
+  });
+
+  test("is given up, with its last error, when the next attempt would be too late", async () => {
+    const last = unavailable();
+    const { clock, result, attempts } = start([unavailable(), unavailable(), last, unavailable()], { forMs: 349 });
+    await clock.advance(DAY_MS);
+    await expect(result).rejects.toBe(last);
+    expect(attempts).toHaveLength(3);
+    expect(clock.pendingMs).toEqual([]);
+  });
+
+  test("is given up at once if the store asks for more patience than there is", async () => {
+    const error = new StoreError("throttled", "too many", { retryAfterMs: 10_000 });
+    const { result } = start([error], { forMs: 9_999 });
+    await expect(result).rejects.toBe(error);
+  });
+
+  test.each(["unavailable", "throttled", "full"] as StoreErrorReason[])("for %s is repeated", async (reason) => {
+    const { clock, result } = start([new StoreError(reason, "no")]);
+    await clock.advance(1_000);
+    expect(await result).toBe("done");
+  });
+
+  test.each(["unauthorized", "rejected"] as StoreErrorReason[])("for %s is not repeated", async (reason) => {
+    const { result, attempts, retries } = start([new StoreError(reason, "no")]);
+    await expect(result).rejects.toMatchObject({ reason });
+    expect([attempts.length, retries.length]).toEqual([1, 0]);
+  });
+
+  test("with another error is not repeated", async () => {
+    const error = new TypeError("a bug");
+    const { result, attempts } = start([error]);
+    await expect(result).rejects.toBe(error);
+    expect(attempts).toHaveLength(1);
+  });
+});
