@@ -54,9 +54,7 @@ export function upstash(options: UpstashOptions = {}): RedisClient {
     if (!OPTION_NAMES.has(name))
       throw new UsageError(`upstash: unknown option "${name}"; expected ${[...OPTION_NAMES].join(", ")}`);
   }
-  const env = globalThis.process?.env ?? {};
-  const url = parseUrl(options.url ?? (env["UPSTASH_REDIS_REST_URL"] || env["KV_REST_API_URL"]));
-  const token = parseToken(options.token ?? (env["UPSTASH_REDIS_REST_TOKEN"] || env["KV_REST_API_TOKEN"]));
+  const { url, token } = findEndpoint(options);
   const { requestTimeoutMs = 10_000, keyLocking = url.hostname.endsWith(".upstash.io") } = options;
   if (!Number.isInteger(requestTimeoutMs) || requestTimeoutMs < 1) {
     throw new UsageError(
@@ -199,6 +197,25 @@ function meter(usage: Usage | undefined, commands: number): void {
   usage.requests += 1;
 }
 
+/** The variables of Upstash's and of Vercel KV's integration. Url and token of one database are never mixed with another's. */
+const VARIABLES = [
+  { url: "UPSTASH_REDIS_REST_URL", token: "UPSTASH_REDIS_REST_TOKEN" },
+  { url: "KV_REST_API_URL", token: "KV_REST_API_TOKEN" },
+] as const;
+
+function findEndpoint(options: UpstashOptions): { url: URL; token: string } {
+  const env = globalThis.process?.env ?? {};
+  const set = VARIABLES.find((names) => env[options.url === undefined ? names.url : names.token]);
+  const url = parseUrl(options.url ?? (set && env[set.url]));
+  const token = options.token ?? (set && env[set.token]);
+  if (token) return { url, token: checkToken(token) };
+  throw new UsageError(
+    options.url === undefined && set !== undefined
+      ? `upstash: no token; ${set.url} is set, but ${set.token} is not`
+      : "upstash: no token, and neither UPSTASH_REDIS_REST_TOKEN nor KV_REST_API_TOKEN is set",
+  );
+}
+
 function parseUrl(text: string | undefined): URL {
   const expected = "expected the https:// address of the REST endpoint";
   if (text === undefined || text === "") {
@@ -219,12 +236,7 @@ function parseUrl(text: string | undefined): URL {
   return url;
 }
 
-function parseToken(token: string | undefined): string {
-  if (token === undefined || token === "") {
-    throw new UsageError("upstash: no token, and neither UPSTASH_REDIS_REST_TOKEN nor KV_REST_API_TOKEN is set");
-  }
-  if (!/^[\x21-\x7e]+$/.test(token)) {
-    throw new UsageError("upstash: the token holds blanks or characters that no HTTP header can carry");
-  }
-  return token;
+function checkToken(token: string): string {
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new UsageError("upstash: the token holds blanks or characters that no HTTP header can carry");
 }

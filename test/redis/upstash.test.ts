@@ -40,6 +40,19 @@ describe("upstash() takes its address and token", () => {
     );
   });
 
+  test("never from two databases", () => {
+    vi.stubEnv("UPSTASH_REDIS_REST_URL", "https://eu1-one.upstash.io");
+    vi.stubEnv("KV_REST_API_TOKEN", TOKEN);
+    expect(() => upstash()).toThrow("no token; UPSTASH_REDIS_REST_URL is set, but UPSTASH_REDIS_REST_TOKEN is not");
+    vi.stubEnv("KV_REST_API_URL", "https://kv.example.com");
+    expect(() => upstash()).toThrow("no token; UPSTASH_REDIS_REST_URL is set, but UPSTASH_REDIS_REST_TOKEN is not");
+  });
+
+  test("the token alone from the environment, for an address in the code", () => {
+    vi.stubEnv("KV_REST_API_TOKEN", TOKEN);
+    expect(upstash({ url: "https://kv.example.com" }).description).toContain("kv.example.com");
+  });
+
   test("without a process object, too", () => {
     vi.stubGlobal("process", undefined);
     try {
