@@ -307,16 +307,17 @@ export function testRedisClient(setup: Setup, factory: ClientFactory): void {
       });
 
       const { unauthorized } = factory;
-      test.runIf(unauthorized)("of wrong credentials are unauthorized", async () => {
-        const stranger = unauthorized?.(running);
-        const calls = [stranger?.command(["PING"]), stranger?.pipeline([["PING"]]), stranger?.transaction([["PING"]])];
-        for (const call of calls) {
-          const error = await rejection(call);
-          expect(error).toMatchObject({ reason: "unauthorized", retryable: false });
-          expectNothingOf(error, ["wrong-token", running.token ?? "wrong-token"]);
-        }
-        await stranger?.close();
-      });
+      if (unauthorized)
+        test("of wrong credentials are unauthorized", async () => {
+          const stranger = unauthorized(running);
+          const calls = [stranger.command(["PING"]), stranger.pipeline([["PING"]]), stranger.transaction([["PING"]])];
+          for (const call of calls) {
+            const error = await rejection(call);
+            expect(error).toMatchObject({ reason: "unauthorized", retryable: false });
+            expectNothingOf(error, ["wrong-token", running.token ?? "wrong-token"]);
+          }
+          await stranger.close();
+        });
     });
 
     test("calls made at once get each their own reply", async () => {
