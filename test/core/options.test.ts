@@ -68,18 +68,17 @@ describe("a wrong option of createAirlift is told by its name, what was given an
     expect(create).toThrow(/leaseMs/);
   });
 
-  test.each([undefined, null, "x", []])("options that are none: %o", (options) => {
+  test.each([undefined, null, "x"])("options that are none: %o", (options) => {
     const create = () => createAirlift(options as unknown as AirliftOptions);
     expect(create).toThrow(/createAirlift: .*expected an object/);
     expect(create).toThrow(expect.objectContaining({ name: "UsageError" }));
   });
 
-  // Today "queues: missing, expected an object", and "got 0", which is the text's length.
-  test.fails("an option that is not there at all", () => {
+  test("an option that is not there at all", () => {
     const { queues: _queues, ...rest } = good;
     expect(() => createAirlift(rest as AirliftOptions)).toThrow(/queues: missing, expected an array of queues/);
   });
-  test.fails("an empty text", () => {
+  test("an empty text", () => {
     const create = () => createAirlift({ ...good, jobs: [{ ...noop, class: "" }] });
     expect(create).toThrow(/jobs\.0\.class: expected a text that is not empty, got ""/);
   });
