@@ -172,9 +172,25 @@ function check(what: string, schema: v.GenericSchema, value: unknown): void {
   if (result.success) return;
   const problems = result.issues.map((issue) => {
     const path = v.getDotPath(issue) ?? "options";
+    if (!issue.path) return `${path}: ${issue.message}, got ${issue.received}`;
     if (issue.type === "strict_object" && issue.expected === "never") return `${path}: unknown option`;
-    if (issue.received === "undefined") return `${path}: missing, ${issue.message}`;
-    return `${path}: ${issue.message}, got ${issue.received}`;
+    if (issue.received === "undefined") return `${path}: missing, ${expectationOf(issue)}`;
+    const given =
+      typeof issue.input === "object" || typeof issue.input === "function" ? issue.received : show(issue.input);
+    return `${path}: ${issue.message}, got ${given}`;
   });
   throw new UsageError(`${what}: ${problems.join("; ")}`);
+}
+
+/** The issue of a member that is not there at all bears the object's message; that of the member says more. */
+function expectationOf(issue: v.BaseIssue<unknown>): string {
+  const isOfObject = issue.type.endsWith("_object");
+  const name = String(issue.path?.at(-1)?.key);
+  const entries: Readonly<Record<string, unknown>> = { ...optionsSchema.entries, ...jobSchema.entries };
+  const { message } = (entries[name] ?? {}) as { message?: unknown };
+  return isOfObject && typeof message === "string" ? message : issue.message;
+}
+
+function show(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
 }

@@ -106,7 +106,7 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
 
 function checkBudget({ registry, settings }: DrainDeps, budgetMs: number): void {
   const longestMs = registry.longestTimeoutMs;
-  if (budgetMs >= longestMs) return;
+  if (longestMs === 0 || budgetMs >= longestMs) return;
   const name = registry.classes.find((className) => registry.find(className)?.timeoutMs === longestMs);
   throw new UsageError(
     `the time limit of class ${JSON.stringify(name)} (timeoutMs: ${longestMs}) does not fit into this drain: ` +

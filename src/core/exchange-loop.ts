@@ -39,6 +39,14 @@ const MAX_POLL_MS = 5_000;
 const MAX_FAILURE_CHARS = 1_000_000;
 /** A job that had this share of the drain's whole time and did not end would not end in the next drain. */
 const HOPELESS_SHARE = 0.9;
+/** … unless the drain was so short that it says little about the job. */
+const MIN_HOPELESS_MS = 10_000;
+/** A claim, numbered in the order in which the jobs left their queues. */
+interface HeldClaim extends Claim {
+  readonly number: number;
+}
+type HeldSettlement = Settlement & { readonly claim: HeldClaim };
+
 /** Timers of most hosts are no finer. */
 const TIMER_MS = 1;
 
@@ -49,9 +57,10 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   const maxJobs = options.maxJobs ?? Number.POSITIVE_INFINITY;
   const pacing = createPacing(concurrency);
   const waker = createWaker(clock);
-  const free = new Set(Array.from({ length: slotsFor(concurrency) }, (_, slot) => slot));
-  const hand: Claim[] = [];
-  let finished: Settlement[] = [];
+  // An array of flags, as a Set that is changed for each job leaves garbage that V8's scavenger keeps (100 MB over a million jobs).
+  const isFree = new Array<boolean>(slotsFor(concurrency)).fill(true);
+  const hand: HeldClaim[] = [];
+  let finished: HeldSettlement[] = [];
   /** Settlements that are on their way. */
   let sent: readonly Settlement[] = [];
   let firstFinishedMs = 0;
@@ -63,14 +72,14 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   let pollMs = FIRST_POLL_MS;
   let pollAtMs = 0;
 
-  const finish = (claim: Claim, outcome: Outcome, durationMs: number): void => {
+  const finish = (claim: HeldClaim, outcome: Outcome, durationMs: number): void => {
     if (finished.length === 0) firstFinishedMs = clock.nowMs();
     finished.push({ claim, outcome });
     emit({ kind: "job-ended", queue: claim.queue, class: classOf(claim.job), outcome, durationMs });
     if (finished.length === 1 || finished.length >= pacing.gatherJobs || runner.size + hand.length === 0) waker.wake();
   };
 
-  const runner = createJobRunner({
+  const runner = createJobRunner<HeldClaim>({
     clock,
     logger: deps.logger,
     runHandler: deps.runHandler,
@@ -92,12 +101,12 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   const pump = (): void => {
     isPumping = true;
     while (runner.size < concurrency && hand.length > 0) {
-      const claim = hand.shift() as Claim;
+      const claim = hand.shift() as HeldClaim;
       const { job } = claim;
       const definition = job.kind === "job" ? registry.find(job.class) : undefined;
       if (job.kind === "malformed") finish(claim, { kind: "failed", failure: notAJob(job.reason) }, 0);
       else if (definition && !fits(definition.timeoutMs)) finish(claim, RELEASED, 0);
-      else if (definition) runner.start({ ...claim, job }, definition);
+      else if (definition) runner.start(claim, job, definition);
       else if (settings.unknownClass === "requeue") finish(claim, REQUEUED, 0);
       else finish(claim, { kind: "failed", failure: unknownClass(job.class, registry.classes) }, 0);
     }
@@ -108,8 +117,8 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   const endAll = async (reason: StopReason): Promise<void> => {
     stop = reason;
     releaseHand();
-    const failAfterMs =
-      reason === "deadline" ? (budgetEndMs - context.startedMs) * HOPELESS_SHARE : Number.POSITIVE_INFINITY;
+    const wholeMs = reason === "deadline" ? budgetEndMs - context.startedMs : Number.POSITIVE_INFINITY;
+    const failAfterMs = Math.max(wholeMs * HOPELESS_SHARE, MIN_HOPELESS_MS);
     await runner.abort(abortError(reason), failAfterMs);
     waker.wake();
   };
@@ -135,7 +144,15 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     return Math.min(finished.length > 0 ? firstFinishedMs + pacing.gatherMs : Number.POSITIVE_INFINITY, beatAtMs());
   };
 
-  const takeFinished = (): Settlement[] => {
+  const freeSlots = (): number[] => {
+    const slots: number[] = [];
+    for (const [slot, free] of isFree.entries()) if (free) slots.push(slot);
+    return slots;
+  };
+
+  const takeFinished = (): HeldSettlement[] => {
+    // Given back together, jobs stand in their queue in the order in which they left it.
+    if (stop) finished.sort((a, b) => a.claim.number - b.claim.number);
     let chars = 0;
     let count = 0;
     for (const { outcome } of finished) {
@@ -151,8 +168,8 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   const exchange = async (): Promise<void> => {
     const settle = takeFinished();
     const settledSlots = settle.map(({ claim }) => claim.slot);
-    const fill = [...settledSlots, ...free].slice(0, Math.max(0, want()));
-    for (const slot of fill) free.delete(slot);
+    const fill = [...settledSlots, ...freeSlots()].slice(0, Math.max(0, want()));
+    for (const slot of fill) isFree[slot] = false;
     const nowMs = clock.nowMs();
     const isBeat = nowMs >= beatAtMs();
     const beat = isBeat ? { beat: tally.changedSlots() } : {};
@@ -168,15 +185,16 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     sent = [];
     pacing.noteExchange(clock.nowMs() - nowMs);
     if (isBeat) lastBeatMs = nowMs;
-    for (const slot of [...settledSlots, ...fill]) free.add(slot);
+    for (const slot of [...settledSlots, ...fill]) isFree[slot] = true;
     tally.settled(settle, result.lost);
     for (const { claim } of result.lost) emit({ kind: "job-lost", queue: claim.queue, class: classOf(claim.job) });
     for (const claim of result.claims) {
-      free.delete(claim.slot);
+      isFree[claim.slot] = false;
       tally.claimed++;
       emit({ kind: "job-claimed", queue: claim.queue, class: classOf(claim.job), slot: claim.slot });
-      if (stop && stop !== "budget") finish(claim, RELEASED, 0);
-      else hand.push(claim);
+      const held: HeldClaim = { ...claim, number: tally.claimed };
+      if (stop && stop !== "budget") finish(held, RELEASED, 0);
+      else hand.push(held);
     }
     if (fill.length > 0) {
       isDrained = result.isDrained;

@@ -30,12 +30,14 @@ export function parseJson(text: string, bigIntegers: BigIntegers = "bigint"): un
  * @throws TypeError naming the value and the member that holds it
  */
 export function stringifyJson(value: unknown): string {
-  return JSON.stringify(value, (key, member: unknown) => {
+  return JSON.stringify(value, function (this: unknown, key: string, member: unknown) {
     if (typeof member === "bigint") return (JSON as unknown as RawJson).rawJSON(String(member));
     if (
       (typeof member === "number" && !Number.isFinite(member)) ||
       typeof member === "function" ||
-      typeof member === "symbol"
+      typeof member === "symbol" ||
+      // As an object's member it means that there is none; in an array it would become null.
+      (member === undefined && Array.isArray(this))
     ) {
       throw new TypeError(`${String(member)} at ${JSON.stringify(key)} has no JSON form`);
     }

@@ -58,24 +58,19 @@ export async function recoverDrain(
 
   const queues: string[] = [];
   const args: (string | number)[] = [];
-  let failed = 0;
   const total = occupied[1].length / 4;
   for (let i = 0; i < occupied[1].length; i += 4) {
-    const slot = occupied[1][i] as number;
-    const { head, queue } = readEntryHead(occupied[1][i + 1] as string);
-    const tail = occupied[1][i + 3] as string;
+    const [slot, entryHead, first, tail] = occupied[1].slice(i, i + 4) as [number, string, string, string];
+    const { head, queue } = readEntryHead(entryHead);
     if (!queues.includes(queue)) queues.push(queue);
     const crashes = readCrashes(tail) + 1;
-    const isOver = crashes >= crashLimit;
-    const mark = markCrash(tail, crashes);
-    const unmark = crashes > 1 ? { cutBytes: mark?.cutBytes ?? 0, append: "}" } : undefined;
-    const change = (isOver ? unmark : mark) ?? { cutBytes: 0, append: "" };
-    const entry =
-      isOver && mark
-        ? failedEntry(dirtyExit(crashes), { failedAtMs: nowMs, workerId: workerId(dead.description, slot - 1), queue })
-        : { before: "", after: "" };
-    if (isOver && mark) failed++;
-    args.push(slot, head, queues.indexOf(queue) + 1, change.cutBytes, change.append, entry.before, entry.after);
+    const mark = first === "{" ? markCrash(tail, crashes) : undefined;
+    args.push(slot, head, queues.indexOf(queue) + 1);
+    if (mark && crashes >= crashLimit) {
+      const at = { failedAtMs: nowMs, workerId: workerId(dead.description, slot - 1), queue };
+      const entry = failedEntry(dirtyExit(crashes), at);
+      args.push(...(crashes > 1 ? [mark.cutBytes, "}"] : [0, ""]), entry.before, entry.after);
+    } else args.push(mark?.cutBytes ?? 0, mark?.append ?? "", "", "");
   }
 
   const reply = (await client.script(
@@ -96,9 +91,10 @@ export async function recoverDrain(
       args: [dead.member, dead.leaseEnd, own.slots.length, queues.length, total, ...args, ...own.ids],
     },
     { usage },
-  )) as [number, number];
-  usage.commands += reply[0] - 1;
-  return reply[1] === 1 ? { requeued: total - failed, failed } : { requeued: 0, failed: 0 };
+  )) as [number, number, number];
+  const [commands, isDone, failed] = reply;
+  usage.commands += commands - 1;
+  return isDone === 1 ? { requeued: total - failed, failed } : { requeued: 0, failed: 0 };
 }
 
 function dirtyExit(crashes: number): Failure {

@@ -49,7 +49,7 @@ export interface ExchangeReply extends ExchangeResult {
  */
 export function createExchangeCall(
   context: ExchangeContext,
-  { seq, attempt, settle, fill }: ExchangeParams,
+  { seq, settle, fill }: ExchangeParams,
   queues: readonly string[],
   { isOpening, nowMs }: { readonly isOpening: boolean; readonly nowMs: number },
 ): ExchangeCall {
@@ -69,13 +69,9 @@ export function createExchangeCall(
   const { onlyClasses } = context;
   const runAt = toRunAt(nowMs);
 
-  // A repetition's claims bear a token of their own: a late original may fill a slot that its repetition has filled and freed, and
-  // no settlement of the one job may then end the other.
-  const claimNumber = `${seq}.${attempt}`;
-
   const args: (string | number)[] = [
     description.id,
-    claimNumber,
+    seq,
     allQueues.length,
     queues.length,
     slots.length,
@@ -90,14 +86,19 @@ export function createExchangeCall(
     toHeartbeat(nowMs),
   ];
   for (const queue of allQueues) args.push(`"queue":${JSON.stringify(queue)},"run_at":"${runAt}","payload":`);
-  for (const { claim, outcome } of settled) {
+  for (let at = 0; at < settled.length; ) {
+    const { claim, outcome } = settled[at] as Settlement;
+    let count = 1;
     args.push(claim.token.slice(description.id.length + 1));
-    if (outcome.kind === "ok") args.push("o");
-    else if (outcome.kind === "failed") {
+    if (outcome.kind === "ok") {
+      while (isOkWith(settled[at + count], claim.token)) count++;
+      args.push("o", count);
+    } else if (outcome.kind === "failed") {
       const { job, queue, slot } = claim;
       const entry = failedEntry(outcome.failure, { failedAtMs: nowMs, workerId: workerId(description, slot), queue });
       args.push(job.kind === "job" ? "f" : job.isBinary ? "b" : "m", entry.before, entry.after);
     } else args.push(outcome.kind === "released" ? "r" : "q", numbers.get(claim.queue) as number);
+    at += count;
   }
   args.push(...(onlyClasses ?? []));
   if (isOpening) args.push(...drainKeys.ids);
@@ -121,8 +122,12 @@ export function createExchangeCall(
       ],
       args,
     },
-    read: (reply) => readReply(reply, { context, claimNumber, slots, queues: allQueues, settled }),
+    read: (reply) => readReply(reply, { context, slots, queues: allQueues, settled }),
   };
+}
+
+function isOkWith(settlement: Settlement | undefined, token: string): boolean {
+  return settlement !== undefined && settlement.outcome.kind === "ok" && settlement.claim.token === token;
 }
 
 function isGivenBack(kind: Settlement["outcome"]["kind"]): boolean {
@@ -131,39 +136,40 @@ function isGivenBack(kind: Settlement["outcome"]["kind"]): boolean {
 
 interface Sent {
   readonly context: ExchangeContext;
-  readonly claimNumber: string;
   readonly slots: readonly number[];
   readonly queues: readonly string[];
   readonly settled: readonly Settlement[];
 }
 
 type ReplyTuple = [
-  number,
-  number,
-  number,
-  number,
-  number[],
-  (string | number)[],
-  (string | number)[],
-  number[],
-  string,
+  commands: number,
+  registered: number,
+  drained: number,
+  paused: number,
+  lost: number[],
+  runs: number[],
+  payloads: string[],
+  found: (string | number)[],
+  requeued: number[],
+  problem: string,
+  token: string,
 ];
 
-function readReply(reply: RedisReply, { context, claimNumber, slots, queues, settled }: Sent): ExchangeReply {
-  const [innerCommands, registered, drained, paused, lost, claimed, found, requeued, problem] = reply as ReplyTuple;
+function readReply(reply: RedisReply, { context, slots, queues, settled }: Sent): ExchangeReply {
+  const [innerCommands, registered, drained, paused, lost, runs, payloads, found, requeued, problem, token] =
+    reply as ReplyTuple;
   if (problem !== "") throw new StoreError("rejected", `Redis refused to hand out jobs: ${problem}`);
   const claims: Claim[] = [];
-  const token = `${context.description.id}.${claimNumber}`;
   let payloadBytes = 0;
-  for (let i = 0; i < claimed.length; i += 3) {
-    const raw = claimed[i + 2] as string;
-    payloadBytes += raw.length;
-    claims.push({
-      slot: slots[(claimed[i] as number) - 1] as number,
-      token,
-      queue: queues[(claimed[i + 1] as number) - 1] as string,
-      job: parsePayload(raw, context.bigIntegers),
-    });
+  let next = 0;
+  for (let i = 0; i < runs.length; i += 3) {
+    const [first, number, count] = runs.slice(i, i + 3) as [number, number, number];
+    const queue = queues[number - 1] as string;
+    for (let slot = first - 1; slot < first - 1 + count; slot++) {
+      const raw = payloads[next++] as string;
+      payloadBytes += raw.length;
+      claims.push({ slot: slots[slot] as number, token, queue, job: parsePayload(raw, context.bigIntegers) });
+    }
   }
   for (let i = 0; i < found.length; i += 2) {
     claims.push(readEntry(found[i + 1] as string, slots[(found[i] as number) - 1] as number, context.bigIntegers));

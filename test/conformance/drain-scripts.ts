@@ -151,16 +151,7 @@ export function describeDrainScripts(kind: Setup): void {
         `{"claim":"${claim?.token}","queue":"q","run_at":"2026-11-20T18:50:57Z","payload":`;
       expect(await call(scripts.readSlots, own.slots, [10])).toEqual([
         2,
-        [
-          1,
-          head(claims[0]),
-          payload(1).length,
-          payload(1).slice(-10),
-          2,
-          head(claims[1]),
-          Buffer.byteLength(long),
-          '\uFFFDééé"]}',
-        ],
+        [1, head(claims[0]), "{", payload(1).slice(-10), 2, head(claims[1]), "{", '\uFFFDééé"]}'],
       ]);
       expect(await call(scripts.readSlots, own.slots.slice(2), [10])).toEqual([2, []]);
     });
@@ -261,9 +252,10 @@ export function describeDrainScripts(kind: Setup): void {
     };
     const title =
       "loses no payload that is no job, and writes none into failed as it is, however often its drain dies: %s";
-    test.each(["not json", "null", "[]", "{}", '{"class":1}', '"text"'])(title, dieAgainAndAgain);
-    // Marked as crashed like a job, and written raw into the failed entry's JSON at the crash limit.
-    test.fails.each(["}", "{x}", '{"class":"A"} }'])(title, dieAgainAndAgain);
+    test.each(["not json", "null", "[]", "{}", '{"class":1}', '"text"', "}", "{x}", '{"class":"A"} }'])(
+      title,
+      dieAgainAndAgain,
+    );
 
     test("keeps bytes that are no UTF-8", async () => {
       const bytes = Buffer.from([...Buffer.from('{"class":"Noop","args":["'), 0xff, 0xc3, ...Buffer.from('"]}')]);

@@ -25,7 +25,19 @@ interface ExchangeOptions extends Partial<Omit<ExchangeParams, "beat">> {
 }
 
 /** What the script's reply looks like: see the head of exchange.lua. */
-type Reply = [number, number, number, number, number[], (string | number)[], (string | number)[], number[], string];
+type Reply = [
+  number,
+  number,
+  number,
+  number,
+  number[],
+  number[],
+  string[],
+  (string | number)[],
+  number[],
+  string,
+  string,
+];
 
 interface Exchanged extends ExchangeReply {
   readonly reply: Reply;
@@ -75,7 +87,19 @@ export function describeExchangeScript(kind: Setup): void {
       const drain = world.drain();
       await world.push("q", ...payloads(3));
       const { claims, reply } = await open(drain, [0, 1]);
-      expect(reply).toEqual([9, 1, 0, 0, [], [1, 1, payload(0), 2, 1, payload(1)], [], [], ""]);
+      expect(reply).toEqual([
+        9,
+        1,
+        0,
+        0,
+        [],
+        [1, 1, 2],
+        [payload(0), payload(1)],
+        [],
+        [],
+        "",
+        expect.stringMatching(/^\w+\.\d+\.\d+$/),
+      ]);
       expect(claims.map(({ slot, queue }) => ({ slot, queue }))).toEqual([
         { slot: 0, queue: "q" },
         { slot: 1, queue: "q" },
@@ -106,14 +130,14 @@ export function describeExchangeScript(kind: Setup): void {
 
     test("registers nothing if it finds nothing", async () => {
       const { reply } = await open(world.drain(), [0, 1]);
-      expect(reply).toEqual([4, 0, 1, 0, [], [], [], [], ""]);
+      expect(reply).toEqual([4, 0, 1, 0, [], [], [], [], [], "", expect.stringMatching(/^\w+\.\d+\.\d+$/)]);
       expect(await world.everything()).toEqual({ "resque:stat:processed": "0" });
     });
 
     test("without being told to open, claims nothing for a drain that is not registered", async () => {
       await world.push("q", payload(1));
       const { reply } = await exchange(world.drain(), { fill: [0] });
-      expect(reply.slice(1)).toEqual([0, 1, 0, [], [], [], [], ""]);
+      expect(reply.slice(1)).toEqual([0, 1, 0, [], [], [], [], [], "", expect.stringMatching(/^\w+\.\d+\.\d+$/)]);
       expect(await world.queued("q")).toEqual([payload(1)]);
     });
   });
@@ -195,7 +219,7 @@ export function describeExchangeScript(kind: Setup): void {
       await world.push("q", ...payloads(4));
       const { claims } = await open(drain, slots(3));
       const { reply } = await exchange(drain, { seq: 2, settle: claims.map(released) });
-      expect(reply.slice(4)).toEqual([[], [], [], [], ""]);
+      expect(reply.slice(4)).toEqual([[], [], [], [], [], "", expect.stringMatching(/^\w+\.\d+\.\d+$/)]);
       expect(await world.everything()).toEqual({
         ...registration(drain),
         "resque:queue:q": payloads(4),
@@ -209,7 +233,7 @@ export function describeExchangeScript(kind: Setup): void {
       await world.push("q", ...payloads(5));
       const { claims } = await open(drain, slots(2));
       const { reply, requeued: before } = await exchange(drain, { seq: 2, settle: claims.map(requeued) });
-      expect(reply[7]).toEqual([1, 3]);
+      expect(reply[8]).toEqual([1, 3]);
       expect([...before]).toEqual([["q", 3]]);
       expect(await world.queued("q")).toEqual([2, 3, 4, 0, 1].map((n) => payload(n)));
     });
@@ -230,7 +254,7 @@ export function describeExchangeScript(kind: Setup): void {
       const { claims } = await open(drain, slots(4));
       const settle = [ok(at(claims, 0)), failed(at(claims, 1)), released(at(claims, 2)), requeued(at(claims, 3))];
       const { reply } = await exchange(drain, { seq: 2, settle, fill: [1, 2] });
-      expect(reply.slice(4, 6)).toEqual([[], [3, 1, payload(2), 4, 1, payload(4)]]);
+      expect(reply.slice(4, 7)).toEqual([[], [3, 1, 2], [payload(2), payload(4)]]);
       expect(await world.queued("q")).toEqual([payload(5), payload(3)]);
       expect(await world.get(world.keys.processed)).toBe("2");
       expect((await world.failed()).map((e) => e.payload.args)).toEqual([[1]]);
@@ -267,7 +291,7 @@ export function describeExchangeScript(kind: Setup): void {
       expect(await world.everything()).toEqual(before);
       expect(again[4]).toEqual([1, 2, 3, 4]);
       expect(again[5]).toEqual([]);
-      expect(again[6]).toEqual(first.claims.flatMap((claim, i) => [i + 1, entry(claim, claim.job.raw)]));
+      expect(again[7]).toEqual(first.claims.flatMap((claim, i) => [i + 1, entry(claim, claim.job.raw)]));
     });
 
     test("a repeated opening finds the same jobs", async () => {
@@ -290,8 +314,9 @@ export function describeExchangeScript(kind: Setup): void {
       await world.push("q", ...payloads(3));
       const { claims } = await open(drain, [1]);
       const next = await exchange(drain, { seq: 2, fill: slots(3) });
-      expect(next.reply[5]).toEqual([1, 1, payload(1), 3, 1, payload(2)]);
-      expect(next.reply[6]).toEqual([2, entry(at(claims, 0), payload(0))]);
+      expect(next.reply[5]).toEqual([1, 1, 1, 3, 1, 1]);
+      expect(next.reply[6]).toEqual([payload(1), payload(2)]);
+      expect(next.reply[7]).toEqual([2, entry(at(claims, 0), payload(0))]);
       expect(next.claims.find(({ slot }) => slot === 1)).toEqual(at(claims, 0));
     });
 
@@ -302,7 +327,7 @@ export function describeExchangeScript(kind: Setup): void {
       const second = await exchange(drain, { seq: 2, settle: claims.map(ok), fill: [0] });
       expect(second.claims).toEqual([]);
       await world.push("q", payload(1));
-      expect((await repeat(second))[5]).toEqual([1, 1, payload(1)]);
+      expect((await repeat(second))[6]).toEqual([payload(1)]);
       const third = await exchange(drain, { seq: 3, fill: [0] });
       expect(raws(third.claims)).toEqual([payload(1)]);
       await exchange(drain, { seq: 4, settle: third.claims.map(ok) });
@@ -498,8 +523,8 @@ export function describeExchangeScript(kind: Setup): void {
       await world.send(["SET", world.keys[key], "no such type"]);
       const { call, read } = prepare(drain, { fill: slots(4), isOpening: true, queues: ["a", "b"] });
       const reply = (await world.client.script(call)) as Reply;
-      expect(reply[5]).toEqual([]);
-      expect(reply[8]).toContain("WRONGTYPE");
+      expect(reply[6]).toEqual([]);
+      expect(reply[9]).toContain("WRONGTYPE");
       expect(() => read(reply)).toThrow(/refused to hand out jobs/);
       expect(await world.queued("a")).toEqual(payloads(2));
       expect(await world.queued("b")).toEqual([payload(2)]);
@@ -513,7 +538,7 @@ export function describeExchangeScript(kind: Setup): void {
       await world.send(["SET", world.keys.queue("bad"), "no list"]);
       const { call } = prepare(drain, { seq: 2, settle: claims.map(ok), fill: [0], queues: ["bad"] });
       const reply = (await world.client.script(call)) as Reply;
-      expect(reply[8]).toContain("WRONGTYPE");
+      expect(reply[9]).toContain("WRONGTYPE");
       expect(await world.get(world.keys.processed)).toBe("1");
       expect(await world.get(drain.own.slots[0] as string)).toBeNull();
     });

@@ -77,8 +77,7 @@ describe("a pattern matches as Ruby's File.fnmatch does", () => {
       expect([char, matches(`a${char}b`), matches("a_b")]).toEqual([char, true, char === "_"]);
     }
   });
-  // Ruby matches nothing with them.
-  test.fails.each(["[z-a]", "[a"])("%j matches nothing, and is no error", (pattern) => {
+  test.each(["[z-a]", "[a"])("%j matches nothing, and is no error", (pattern) => {
     expect(["a", "m", "z", "[a", "[z-a]"].filter(compileFnmatch(pattern))).toEqual([]);
   });
 });

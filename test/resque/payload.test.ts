@@ -194,8 +194,7 @@ describe("a payload is written as Ruby writes it", () => {
     expect(encode).toThrow(expect.objectContaining({ name: "UsageError" }));
   });
 
-  // Written as null today.
-  test.fails("undefined in an array is refused", () => {
+  test("undefined in an array is refused", () => {
     expect(() => encodePayload("A", [undefined])).toThrow(/no JSON form/);
   });
 

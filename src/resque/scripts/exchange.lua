@@ -4,18 +4,22 @@ exchange: settles the slots that have finished and fills the slots that are free
 KEYS  1 pause-all-workers, 2 stat:processed, 3 stat:failed, 4 failed, 5 airlift:drains, 6 workers, 7 workers:heartbeat, then
       Q queues (those to try first, in order), their Q pause keys, the fence (the :started key of the drain's slot 0), S slots
       (those to settle first, those to fill last), and in an opening call the :started keys of all slots but slot 0
-ARGV  1 drain id, 2 seq.attempt, 3 Q, 4 queues to try, 5 S, 6 slots to settle, 7 first slot to fill, 8 most payload bytes to claim,
+ARGV  1 drain id, 2 seq, 3 Q, 4 queues to try, 5 S, 6 slots to settle, 7 first slot to fill, 8 most payload bytes to claim,
       9 number of known classes (-1: claim any class), 10 most payloads of a queue to look at for a known class,
       11 the drain's description in an opening call, else "", 12 lease in ms, 13 started text, 14 heartbeat text, then
       for each queue the entry's JSON from `"queue"` to `"payload":`;
-      for each slot to settle the seq.attempt of its claim, a kind, and what the kind needs: o (done); f, m, b (failed; m: the payload is
-      no job, b: nor UTF-8) the text before and after the payload; r (to the queue's head), q (to its tail) the queue's number;
+      for each slot to settle its token after the drain's id, a kind, and what the kind needs: o (done) for how many slots from here
+      on; f, m, b (failed; m: the payload is no job, b: nor UTF-8) the text before and after the payload; r (to the queue's head),
+      q (to its tail) the queue's number;
       the known classes; in an opening call the worker ids
-Returns {commands, registered, drained, paused (0 or 1 each), {lost: settlement, …}, {claimed: slot, queue, payload, …},
-      {found in a slot: slot, entry, …}, {requeued: queue, jobs before them, …}, an error while filling or ""}, all numbers from 1
+Returns {commands, registered, drained, paused (0 or 1 each), {lost: settlement, …}, {claimed: first slot, queue,
+      number, …}, {their payloads}, {found in a slot: slot, entry, …}, {requeued: queue, jobs before them, …}, an error while filling or "",
+      the token of the new claims}, all numbers from 1
 Keeps: a slot's entry changes only by the token that it bears; an occupied slot is told, never overwritten; what leaves a queue is
       in a slot when the script ends, or back in the queue if a command of the filling is refused; a drain claims only while its
-      fence stands. The first write is one that a full database refuses, so that all is refused or nothing.
+      fence stands. A token ends in the count of processed jobs: should the same request be executed again, late, after the job that
+      it claimed has ended, it claims under another token, and nothing that was meant for the first job can end the second. The
+      first write is one that a full database refuses, so that all is refused or nothing.
 Longer than 60 lines, because these steps are safe only together.
 ]]
 local commands = 1
@@ -35,14 +39,19 @@ local mine = '{"claim":"' .. ARGV[1] .. '.'
 local at = 15 + nq
 
 local done, failures, heads, tails, lost, freed = 0, {}, {}, {}, {}, {}
-for i = 1, nsettle do
-  local entry, kind = seen[slot + i], ARGV[at + 1]
-  local bears = mine .. ARGV[at] .. '",'
-  if entry and string.sub(entry, 1, #bears) == bears then
-    freed[i] = true
-    if kind == 'o' then
+local i = 1
+while i <= nsettle do
+  local kind, bears = ARGV[at + 1], mine .. ARGV[at] .. '",'
+  local count = kind == 'o' and tonumber(ARGV[at + 2]) or 1
+  for j = i, i + count - 1 do
+    local entry = seen[slot + j]
+    if not entry or string.sub(entry, 1, #bears) ~= bears then
+      lost[#lost + 1] = j
+    elseif kind == 'o' then
+      freed[j] = true
       done = done + 1
     else
+      freed[j] = true
       local payload = string.sub(entry, select(2, string.find(entry, ',"payload":', 1, true)) + 1, -2)
       if kind == 'r' or kind == 'q' then
         local into, queue = kind == 'r' and heads or tails, tonumber(ARGV[at + 2])
@@ -60,10 +69,9 @@ for i = 1, nsettle do
         failures[#failures + 1] = ARGV[at + 2] .. payload .. ARGV[at + 3]
       end
     end
-  else
-    lost[#lost + 1] = i
   end
-  at = at + (kind == 'o' and 2 or (kind == 'r' or kind == 'q') and 3 or 4)
+  i = i + count
+  at = at + ((kind == 'f' or kind == 'm' or kind == 'b') and 4 or 3)
 end
 
 local found, free = {}, {}
@@ -77,7 +85,7 @@ for i = first, nslots do
   end
 end
 
-call('INCRBY', KEYS[2], done)
+local token = ARGV[1] .. '.' .. ARGV[2] .. '.' .. string.format('%.0f', call('INCRBY', KEYS[2], done))
 if #failures > 0 then
   call('INCRBY', KEYS[3], #failures)
   call('RPUSH', KEYS[4], unpack(failures))
@@ -170,15 +178,21 @@ local function fill()
     until not popped or #claimed >= want
   end
 
-  for n, i in ipairs(free) do
-    if claimed[n] then
-      written[i] = true
-      writes[#writes + 1] = KEYS[fence + i]
-      writes[#writes + 1] = mine .. ARGV[2] .. '",' .. ARGV[14 + from[n]] .. claimed[n] .. '}'
-      claims[#claims + 1] = i
-      claims[#claims + 1] = from[n]
-      claims[#claims + 1] = claimed[n]
+  local starts, last, lastqueue = {}, 0, 0
+  for queue = 1, ntry do starts[queue] = '{"claim":"' .. token .. '",' .. ARGV[14 + queue] end
+  for n = 1, #claimed do
+    local slot, queue = free[n], from[n]
+    written[slot] = true
+    writes[#writes + 1] = KEYS[fence + slot]
+    writes[#writes + 1] = starts[queue] .. claimed[n] .. '}'
+    if slot == last + 1 and queue == lastqueue then
+      claims[#claims] = claims[#claims] + 1
+    else
+      claims[#claims + 1] = slot
+      claims[#claims + 1] = queue
+      claims[#claims + 1] = 1
     end
+    last, lastqueue = slot, queue
   end
   if opening and (#claims > 0 or #found > 0) then
     registered = 1
@@ -214,4 +228,4 @@ for i = 1, nsettle do
 end
 if #emptied > 0 then call('DEL', unpack(emptied)) end
 problem = ok and '' or type(problem) == 'table' and problem.err or tostring(problem)
-return {commands, registered, #claims / 3 < asked and 1 or 0, paused, lost, claims, found, requeued, problem}
+return {commands, registered, #claimed < asked and 1 or 0, paused, lost, claims, claimed, found, requeued, problem, token}

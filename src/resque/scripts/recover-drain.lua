@@ -6,11 +6,13 @@ KEYS  1 airlift:drains, 2 workers, 3 workers:heartbeat, 4 stat:processed, 5 stat
 ARGV  1 the drain's description, 2 its lease's end as read (ms), 3 S, 4 number of queues, 5 number of occupied slots, then for each
       occupied slot: slot, the entry up to its payload as read, queue, bytes to cut off the payload's end, text to append instead, and
       if it goes to failed the text before and after the payload, else "" and ""; then the worker ids
-Returns {commands, 1}; {commands, 0} if the drain lives, was recovered by another, or its slots have changed: then nothing was written
-Keeps: a payload is pushed to its queue's head or to failed in the same step that empties its slot
+Returns {commands, 1, jobs that went to failed}; {commands, 0, 0} if the drain lives, was recovered by another, or its slots have changed: then nothing was written
+Keeps: a payload is pushed to its queue's head or to failed in the same step that empties its slot; what is no JSON or no UTF-8 goes to
+      its queue in any case, as it would break the failed entry: whoever claims it next sees that it is no job
+Longer than 60 lines, because these steps are safe only together.
 ]]
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
-if not score or tonumber(score) ~= tonumber(ARGV[2]) then return {2, 0} end
+if not score or tonumber(score) ~= tonumber(ARGV[2]) then return {2, 0, 0} end
 local nslots, nq, noccupied = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local slots, deletes, ids, commands = {}, {}, {}, 3
 for i = 7, #KEYS - nq do
@@ -21,16 +23,25 @@ local entries, occupied = redis.call('MGET', unpack(slots)), 0
 for i = 1, nslots do
   if entries[i] then occupied = occupied + 1 end
 end
-if occupied ~= noccupied then return {commands, 0} end
+if occupied ~= noccupied then return {commands, 0, 0} end
 for i = 0, noccupied - 1 do
   local entry, head = entries[tonumber(ARGV[6 + 7 * i])], ARGV[7 + 7 * i]
-  if not entry or string.sub(entry, 1, #head) ~= head then return {commands, 0} end
+  if not entry or string.sub(entry, 1, #head) ~= head then return {commands, 0, 0} end
+end
+local sequences = {
+  '[\194-\223][\128-\191]', '\224[\160-\191][\128-\191]', '[\225-\236\238\239][\128-\191][\128-\191]', '\237[\128-\159][\128-\191]',
+  '\240[\144-\191][\128-\191][\128-\191]', '[\241-\243][\128-\191][\128-\191][\128-\191]', '\244[\128-\143][\128-\191][\128-\191]',
+}
+local function isreadable(payload)
+  if not pcall(cjson.decode, payload) then return false end
+  for _, sequence in ipairs(sequences) do payload = string.gsub(payload, sequence, ' ') end
+  return not string.find(payload, '[\128-\255]')
 end
 local failures, heads = {}, {}
 for i = noccupied - 1, 0, -1 do
   local at = 6 + 7 * i
   local payload = string.sub(entries[tonumber(ARGV[at])], #ARGV[at + 1] + 1, -2 - ARGV[at + 3]) .. ARGV[at + 4]
-  if ARGV[at + 5] == '' then
+  if ARGV[at + 5] == '' or not isreadable(payload) then
     local queue = tonumber(ARGV[at + 2])
     heads[queue] = heads[queue] or {}
     table.insert(heads[queue], payload)
@@ -53,4 +64,4 @@ redis.call('DEL', unpack(deletes))
 redis.call('SREM', KEYS[2], unpack(ids))
 redis.call('HDEL', KEYS[3], unpack(ids))
 redis.call('ZREM', KEYS[1], ARGV[1])
-return {commands + 4, 1}
+return {commands + 4, 1, #failures}
