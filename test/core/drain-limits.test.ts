@@ -162,8 +162,7 @@ describe("a deadline", () => {
     expect(await world.get(world.keys.processed)).toBe("1");
   });
 
-  // Jobs in hand come before the running ones today, and those in the order in which others have ended.
-  test.fails("gives running jobs and those in hand back in the order in which they were queued", async () => {
+  test("gives running jobs and those in hand back in the order in which they were queued", async () => {
     await world.push("q", ...payloads(12));
     const perform = ([n]: readonly unknown[]) => ((n as number) % 3 === 1 ? sleep(60) : never());
     const app = world.app({ jobs: [{ class: "Noop", perform }], concurrency: 5, marginMs: 0 });

@@ -19,7 +19,7 @@ function createBench({ timeoutMs = 60_000 } = {}) {
   const start = (slot: number, perform: Perform<readonly unknown[]>, limitMs?: number): void => {
     const job = { kind: "job", class: "A", args: [], raw: "{}", attempt: 1 } as const;
     const definition = { class: "A", perform, ...(limitMs === undefined ? {} : { timeoutMs: limitMs }) };
-    runner.start({ slot, token: "d.1", queue: "q", job }, definition);
+    runner.start({ slot, token: "d.1", queue: "q", job }, job, definition);
   };
   return { clock, runner, ends, start };
 }
