@@ -33,7 +33,7 @@ describe("a wrong option of createAirlift is told by its name, what was given an
     ["jobs", undefined, /jobs: missing, expected an array of job definitions/],
     ["jobs", {}, /jobs: expected an array of job definitions/],
     ["jobs", [null], /jobs\.0: expected an object with class and perform, got null/],
-    ["jobs", [{ class: "A" }], /jobs\.0\.perform: missing, expected an object with class and perform/],
+    ["jobs", [{ class: "A" }], /jobs\.0\.perform: missing, expected a function/],
     ["jobs", [{ ...noop, timeoutMs: 0 }], /jobs\.0\.timeoutMs: expected an integer from 1 to 86400000, got 0/],
     ["jobs", [{ ...noop, timeout: 5 }], /jobs\.0\.timeout: unknown option/],
     ["jobs", [noop, noop], /jobs: the class "Noop" is defined twice/],
