@@ -19,7 +19,7 @@ export function addAppOptions(command: Command): Command {
     )
     .option(
       "--queues <names>",
-      "names, weights (mail=2), patterns (img-*), exclusions (!slow) (default: *)",
+      "names, weights (mail=2), patterns (img-*), exclusions (!slow) (default: those that the jobs name, or * if one names none)",
       collectQueues,
     )
     .option("--concurrency <n>", "jobs that run at the same time (default: 25)", parseCount);

@@ -1,7 +1,7 @@
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
-import type { Airlift } from "../airlift.ts";
+import type { Airlift, DrainOptions } from "../airlift.ts";
 import { createHttpApp } from "../http/app.ts";
 
 /** The HTTP API of an app, listening on 127.0.0.1. */
@@ -11,9 +11,17 @@ export interface DevApi {
   close(): Promise<void>;
 }
 
-/** Serves the HTTP API; one token is good for everything in it. */
-export async function startDevApi(airlift: Airlift, port: number, token: string): Promise<DevApi> {
-  const app = createHttpApp(airlift, { tokens: { enqueue: token, operate: token } });
+export interface DevApiOptions {
+  readonly port: number;
+  /** Good for everything in the API. */
+  readonly token: string;
+  /** Of the drains that a request starts. */
+  readonly drain: Pick<DrainOptions, "signal" | "onEvent" | "runHandler">;
+}
+
+/** Serves the HTTP API of an app. */
+export async function startDevApi(airlift: Airlift, { port, token, drain }: DevApiOptions): Promise<DevApi> {
+  const app = createHttpApp(airlift, { tokens: { enqueue: token, operate: token }, drain });
   const server = await new Promise<Server>((resolve, reject) => {
     // Without options for TLS or HTTP/2 the server is node:http's.
     const started = serve({ fetch: app.fetch, port, hostname: "127.0.0.1" }, () => resolve(started)) as Server;

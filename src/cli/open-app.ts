@@ -35,7 +35,13 @@ export function buildAirlift(app: App, logger: Logger, overrides: Partial<Airlif
   const own: Partial<AirliftOptions> = app.airlift?.options ?? {};
   const redis = overrides.redis ?? own.redis;
   if (!redis) throw new UsageError(`--app ${app.file}: its Airlift has no Redis; expected --redis`);
-  return createAirlift({ queues: ["*"], logger, ...own, ...overrides, redis, jobs: app.jobs });
+  return createAirlift({ queues: queuesOf(app), logger, ...own, ...overrides, redis, jobs: app.jobs });
+}
+
+/** On a Redis shared with others, their queues are not ours to empty, as long as our own are known. */
+function queuesOf({ jobs }: App): string[] {
+  const queues = jobs.map(({ queue }) => queue);
+  return queues.includes(undefined) ? ["*"] : [...new Set(queues as string[])];
 }
 
 /** Loads an app; if another Redis is given than its own, so that it can be loaded without its own. */

@@ -62,6 +62,7 @@ export async function runDev(options: DevOptions): Promise<void> {
   const logger = createLineLogger({ write: printLine });
   using supervision = superviseProcess(logger);
   const { signal, runHandler } = supervision;
+  const drain = { onEvent: showEvent, runHandler };
   const closers: (() => Promise<void>)[] = [];
   try {
     const redis = await startOnPort(PORTS.redis(options), (port) => embedded({ port }));
@@ -73,7 +74,9 @@ export async function runDev(options: DevOptions): Promise<void> {
     const app = await importApp(options.app ?? findExamples(), { url: restUrl, token, source: "dev" });
     // By HTTP, as it will be where it is deployed.
     const airlift = buildDevAirlift(app, logger, upstash({ url: restUrl, token }), options);
-    const api = await startOnPort(PORTS.api(options), (port) => startDevApi(airlift, port, token));
+    const api = await startOnPort(PORTS.api(options), (port) =>
+      startDevApi(airlift, { port, token, drain: { ...drain, signal } }),
+    );
     closers.push(() => api.server.close());
 
     const remarks = [api, gateway, redis].flatMap((each) => each.remarks);
@@ -82,7 +85,6 @@ export async function runDev(options: DevOptions): Promise<void> {
       await airlift.enqueueAll(app.samples);
       printLine(`enqueued ${formatCount(app.samples.length, "example job")}`);
     }
-    const drain = { onEvent: showEvent, runHandler };
     if (options.once) printLine(formatReport(await airlift.drain({ ...drain, signal })));
     else await drainRepeatedly({ airlift, intervalMs, signal, logger, drain, onReport: showReport });
   } finally {

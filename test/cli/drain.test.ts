@@ -90,6 +90,18 @@ describe.each(transports)("airlift drain over $transport", (setup) => {
     expect(await running.client.command(["LLEN", "bounds:queue:c"])).toBe(1);
   });
 
+  test("without --queues, an app whose jobs name their queues leaves the others' alone", async () => {
+    await push("named", "mine", ok);
+    await push("named", "theirs", ok);
+    const named = await directory.write(
+      "named.ts",
+      'export const jobs = [{ class: "Ok", queue: "mine", perform: () => undefined }];',
+    );
+    const { stdout } = await drain("named", "--app", named, "--json");
+    expect(JSON.parse(stdout)).toMatchObject({ stopped: "empty", succeeded: 1, remaining: 0 });
+    expect(await running.client.command(["LRANGE", "named:queue:theirs", 0, -1])).toEqual([ok]);
+  });
+
   test("--unknown-class leave leaves the other programs' jobs where they are", async () => {
     await push("leave", "mixed", '{"class":"RubyJob","args":[1]}');
     await drain("leave", "--unknown-class", "leave");
