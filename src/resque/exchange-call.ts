@@ -49,7 +49,7 @@ export interface ExchangeReply extends ExchangeResult {
  */
 export function createExchangeCall(
   context: ExchangeContext,
-  { seq, settle, fill }: ExchangeParams,
+  { seq, attempt, settle, fill }: ExchangeParams,
   queues: readonly string[],
   { isOpening, nowMs }: { readonly isOpening: boolean; readonly nowMs: number },
 ): ExchangeCall {
@@ -71,7 +71,8 @@ export function createExchangeCall(
 
   const args: (string | number)[] = [
     description.id,
-    seq,
+    // A late original must not claim under its repetition's token.
+    `${seq}.${attempt}`,
     allQueues.length,
     queues.length,
     slots.length,

@@ -6,7 +6,7 @@ const FORMS: readonly ((id: number) => string)[] = [
   (id) => `{"class":"Job","args":["#${id}#","\\",\\"payload\\":{},\\"exception\\":"]}`,
   (id) => `{"class":"Job","args":["#${id}#","\uFFFD"]}`,
   (id) => `not json #${id}#`,
-  (id) => `{broken #${id}#`,
+  (id) => `{broken #${id}#}`,
   (id) => `["#${id}#"]`,
   (id) => `"#${id}#"`,
   (id) => `{"class":1,"args":["#${id}#"]}`,

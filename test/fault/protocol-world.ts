@@ -32,8 +32,8 @@ export type Step =
   | { readonly kind: "recover"; readonly drain: number; readonly meanwhile: readonly Step[]; readonly fate: Fate }
   /** A late request arrives, long after its sender has repeated it, closed or died; counted from the latest. */
   | { readonly kind: "arrive"; readonly ago: number }
-  /** A request that has arrived arrives once more, as it is. */
-  | { readonly kind: "duplicate"; readonly ago: number };
+  /** A request that has arrived arrives once more, as it is; a claiming one only of a drain that is over, if not said otherwise. */
+  | { readonly kind: "duplicate"; readonly ago: number; readonly evenOfLiving?: true };
 
 const SLOTS = 3;
 const CRASH_LIMIT = 2;
@@ -177,9 +177,9 @@ export class World {
       case "duplicate": {
         const old = this.#arrived[this.#arrived.length - 1 - (step.ago % Math.max(1, this.#arrived.length))];
         if (!old) return;
-        if (mayClaim(old.cause)) {
-          // A request bears one token for all its claims, so a second copy of it claims under the token of the first. Airlift sends
-          // none, and a proxy's copy does no harm but before a settlement of the same token: here it is its drain's last request.
+        if (mayClaim(old.cause) && !step.evenOfLiving) {
+          // Airlift sends no request twice. Should a proxy, its claims bear the token of the first copy's as long as no job has
+          // ended since, and a job that was given back has not: so here such a copy is the last that arrives of its drain.
           if (this.#callers.includes(old.caller)) return;
           this.#late = this.#late.filter(({ caller }) => caller !== old.caller);
           this.#arrived = this.#arrived.filter(({ caller }) => caller !== old.caller);

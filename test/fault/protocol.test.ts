@@ -81,18 +81,45 @@ describe("drains on an unreliable network", () => {
     expect(await world.ledger.traces()).toEqual([]);
   };
 
-  test("a late claim does not lend its token to the settlement of an earlier job", async () => {
+  describe("no settlement ends a job that it was not meant for", () => {
     const exchange = { kind: "exchange", drain: 0, outcomes: [], fill: 0, beats: false, fate: "delivered" } as const;
-    await play([
-      { kind: "enqueue", queue: 0, forms: [0] },
-      { ...exchange, fill: 1, fate: "request-late" },
-      exchange,
-      { ...exchange, outcomes: ["ok"], fate: "reply-lost" },
-      { kind: "enqueue", queue: 0, forms: [0] },
-      { kind: "arrive", ago: 0 },
-      // Settles the first job once more. The second is now in its slot, and nobody has run it.
-      exchange,
-    ]);
+    const enqueue = { kind: "enqueue", queue: 0, forms: [0] } as const;
+    const arrive = { kind: "arrive", ago: 0 } as const;
+
+    test("when a claim arrives after its repetition's job has ended, and the settlement is repeated", () =>
+      play([
+        enqueue,
+        { ...exchange, fill: 1, fate: "request-late" },
+        exchange,
+        { ...exchange, outcomes: ["ok"], fate: "reply-lost" },
+        enqueue,
+        arrive,
+        exchange,
+      ]));
+
+    test("when a claim is carried out twice, and then the settlement", () =>
+      play([
+        enqueue,
+        { ...exchange, fill: 1 },
+        { ...exchange, outcomes: ["ok"] },
+        enqueue,
+        { kind: "duplicate", ago: 1, evenOfLiving: true },
+        { kind: "duplicate", ago: 1 },
+      ]));
+
+    test("when a claim and a settlement arrive after the job was given back by the close", () =>
+      play([
+        enqueue,
+        { ...exchange, fill: 1, fate: "request-late" },
+        exchange,
+        { ...exchange, outcomes: ["ok"], fate: "request-late" },
+        { kind: "close", drain: 0, fate: "delivered" },
+        { ...exchange, drain: 1 },
+        { ...exchange, drain: 1, fill: 1 },
+        enqueue,
+        { kind: "arrive", ago: 1 },
+        arrive,
+      ]));
   });
 
   test("every job is at every moment in one place, unchanged, and ends once", async () => {

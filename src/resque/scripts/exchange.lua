@@ -4,7 +4,7 @@ exchange: settles the slots that have finished and fills the slots that are free
 KEYS  1 pause-all-workers, 2 stat:processed, 3 stat:failed, 4 failed, 5 airlift:drains, 6 workers, 7 workers:heartbeat, then
       Q queues (those to try first, in order), their Q pause keys, the fence (the :started key of the drain's slot 0), S slots
       (those to settle first, those to fill last), and in an opening call the :started keys of all slots but slot 0
-ARGV  1 drain id, 2 seq, 3 Q, 4 queues to try, 5 S, 6 slots to settle, 7 first slot to fill, 8 most payload bytes to claim,
+ARGV  1 drain id, 2 seq.attempt, 3 Q, 4 queues to try, 5 S, 6 slots to settle, 7 first slot to fill, 8 most payload bytes to claim,
       9 number of known classes (-1: claim any class), 10 most payloads of a queue to look at for a known class,
       11 the drain's description in an opening call, else "", 12 lease in ms, 13 started text, 14 heartbeat text, then
       for each queue the entry's JSON from `"queue"` to `"payload":`;
