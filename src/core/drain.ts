@@ -2,6 +2,7 @@ import type { DrainDeps, DrainOptions } from "./drain-deps.ts";
 import { AirliftError, isStoreError, type StoreError, UsageError } from "./errors.ts";
 import type { DrainEvent } from "./events.ts";
 import { createExchangeLoop } from "./exchange-loop.ts";
+import { guardLogger } from "./guard-logger.ts";
 import { repeat } from "./repeat.ts";
 import type { DrainReport, StopReason } from "./report.ts";
 import { createTally } from "./tally.ts";
@@ -35,7 +36,7 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
     try {
       deps.onEvent(event);
     } catch (error) {
-      deps.logger.error("onEvent threw", { error });
+      guardLogger(deps.logger).error("onEvent threw", { error });
     }
   };
   const budgetEndMs = (options.deadlineMs ?? Number.POSITIVE_INFINITY) - settings.marginMs;
@@ -77,13 +78,12 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
     try {
       const stopped = await loop.run();
       tally.released += (await patiently(() => store.close(), settings.leaseMs)).released;
-      if (stopped === "empty") return { stopped, remaining: 0 };
+      // What an app does not know and does not fail is left behind by a drain that has nothing more to do.
+      if (stopped === "empty" && settings.unknownClass === "fail") return { stopped, remaining: 0 };
       const remaining = await patiently(() => store.countQueued());
-      // Time or the job limit ran out together with the jobs.
-      return {
-        stopped: remaining === 0 && (stopped === "deadline" || stopped === "budget") ? "empty" : stopped,
-        remaining,
-      };
+      // The reason to stop and the jobs may come to an end together.
+      const isOver = remaining === 0 && (stopped === "deadline" || stopped === "budget" || stopped === "paused");
+      return { stopped: isOver ? "empty" : stopped, remaining };
     } catch (error) {
       // If the store is there after all, the jobs need not wait for the lease to end.
       await loop.giveUp().catch(() => undefined);

@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { toFailure } from "./failure.ts";
+import { guardLogger } from "./guard-logger.ts";
 import type { JobContext, Logger } from "./job.ts";
 import { type Failure, OK, type Outcome, RELEASED } from "./outcome.ts";
 import type { AnyJobDefinition } from "./registry.ts";
@@ -82,7 +83,7 @@ class Context implements JobContext {
     return this.#controller.signal;
   }
   get log(): Logger {
-    return withFields(this.#logger, { queue: this.queue, class: this.class });
+    return guardLogger(this.#logger, { queue: this.queue, class: this.class });
   }
   abort(reason: Error): void {
     this.#reason = reason;
@@ -203,17 +204,4 @@ function abortReason({ message }: Failure): Error {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
-}
-
-function withFields(logger: Logger, fields: Record<string, unknown>): Logger {
-  const line =
-    (level: keyof Logger) =>
-    (message: string, more?: Record<string, unknown>): void => {
-      try {
-        logger[level](message, { ...fields, ...more });
-      } catch {
-        // A logger must not fail a job.
-      }
-    };
-  return { debug: line("debug"), info: line("info"), warn: line("warn"), error: line("error") };
 }

@@ -15,12 +15,14 @@ export interface Pacing {
   readonly gatherJobs: number;
 }
 
-/** Five commands over 25 jobs are 0.2 commands a job. */
-const JOBS_WORTH_AN_EXCHANGE = 25;
-/** A job's end is written at most this late; above it, at most `LONG_SHARE` of the job's own time. */
+/** Five commands over 32 jobs are 0.16 commands a job. */
+const JOBS_WORTH_AN_EXCHANGE = 32;
+/** A job's end waits at most this share of the jobs' own time, or this long … */
+const GATHER_SHARE = 0.3;
 const MAX_GATHER_MS = 50;
-const GATHER_SHARE = 0.25;
+/** … and for long jobs, none of which is held in hand meanwhile, this share, or this long. */
 const LONG_SHARE = 0.04;
+const MAX_LONG_GATHER_MS = 200;
 /** Jobs that take longer are not held in hand: another drain could be running them. */
 const MAX_HAND_JOB_MS = 1_000;
 const SMOOTHING = 0.05;
@@ -49,7 +51,8 @@ export function createPacing(concurrency: number): Pacing {
     },
     get gatherMs() {
       if (jobMs === undefined) return 0;
-      return Math.max(Math.min(jobMs * GATHER_SHARE, MAX_GATHER_MS), jobMs * LONG_SHARE);
+      const longMs = Math.min(jobMs * LONG_SHARE, MAX_LONG_GATHER_MS);
+      return Math.max(Math.min(jobMs * GATHER_SHARE, MAX_GATHER_MS), longMs);
     },
     gatherJobs: Math.max(1, Math.min(JOBS_WORTH_AN_EXCHANGE, Math.ceil(concurrency / 2))),
   };

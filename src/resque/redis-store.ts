@@ -175,6 +175,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     },
 
     async countQueued() {
+      if (selector.isDynamic) readQueues(await client.command(["SMEMBERS", keys.queues], { usage }));
       if (queues.length === 0) return 0;
       const lengths = await client.pipeline(
         queues.map((queue) => ["LLEN", keys.queue(queue)]),
