@@ -35,6 +35,8 @@ export function slotsFor(concurrency: number): number {
 /** Looks for new jobs while others run: soon at first, then at the pace of an idle Ruby worker. */
 const FIRST_POLL_MS = 1_000;
 const MAX_POLL_MS = 5_000;
+/** How much longer finished jobs gather when the queues are empty. */
+const DRAINED_GATHER = 3;
 /** Failure texts that one exchange carries at most; the others ride on the next one. */
 const MAX_FAILURE_CHARS = 1_000_000;
 /** A job that had this share of the drain's whole time and did not end would not end in the next drain. */
@@ -141,7 +143,10 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   const dueAtMs = (): number => {
     if (finished.length >= pacing.gatherJobs || (isIdle() && finished.length > 0)) return 0;
     if (hasRoom() && !isDrained && finished.length === 0 && want() > 0) return 0;
-    return Math.min(finished.length > 0 ? firstFinishedMs + pacing.gatherMs : Number.POSITIVE_INFINITY, beatAtMs());
+    if (finished.length === 0) return beatAtMs();
+    // With nothing left to claim nobody waits for these slots.
+    const gatherMs = isDrained ? pacing.gatherMs * DRAINED_GATHER : pacing.gatherMs;
+    return Math.min(firstFinishedMs + gatherMs, beatAtMs());
   };
 
   const freeSlots = (): number[] => {

@@ -25,6 +25,8 @@ const LONG_SHARE = 0.04;
 const MAX_LONG_GATHER_MS = 200;
 /** Jobs that take longer are not held in hand: another drain could be running them. */
 const MAX_HAND_JOB_MS = 1_000;
+/** The hand changes by this part of the concurrency at least: each change by one would empty a slot, and that is a command. */
+const HAND_STEPS = 16;
 const SMOOTHING = 0.05;
 
 /** The most jobs in hand for a concurrency: the drain has this many slots more. */
@@ -47,7 +49,8 @@ export function createPacing(concurrency: number): Pacing {
       // Nothing is known before the first job has ended: a job held then might wait behind hours of work.
       if (jobMs === undefined || jobMs > MAX_HAND_JOB_MS) return 0;
       const share = (this.gatherMs + exchangeMs) / Math.max(jobMs, 0.001);
-      return Math.min(maxHand(concurrency), Math.ceil(concurrency * share * 1.2));
+      const step = Math.ceil(concurrency / HAND_STEPS);
+      return Math.min(maxHand(concurrency), Math.ceil((concurrency * share * 1.2) / step) * step);
     },
     get gatherMs() {
       if (jobMs === undefined) return 0;

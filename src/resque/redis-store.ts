@@ -103,6 +103,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     const beat = params.beat && isRegistered ? (replies.at(-1) as [number, number]) : undefined;
     if (beat) usage.commands += beat[0] - 1;
     isRegistered ||= reply.isRegistered;
+    isMaybeRegistered = isRegistered;
     if (reply.payloadBytes > 0) bytesPerJob = Math.max(bytesPerJob / 2, reply.payloadBytes / reply.claims.length);
     sweep.note(reply);
     const claims: Claim[] = [];

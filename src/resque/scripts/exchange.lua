@@ -87,8 +87,13 @@ end
 
 local token = ARGV[1] .. '.' .. ARGV[2] .. '.' .. string.format('%.0f', call('INCRBY', KEYS[2], done))
 if #failures > 0 then
+  commands = commands + 1
+  local pushed = redis.pcall('RPUSH', KEYS[4], unpack(failures))
+  if type(pushed) == 'table' and pushed.err then
+    redis.call('INCRBY', KEYS[2], -done)
+    return pushed
+  end
   call('INCRBY', KEYS[3], #failures)
-  call('RPUSH', KEYS[4], unpack(failures))
 end
 for queue, payloads in pairs(heads) do
   local reversed = {}
@@ -112,14 +117,25 @@ local want = (registered == 1 or opening) and #try > 0 and #free or 0
 local asked = #free
 local claimed, from, size = {}, {}, 0
 local function take(key, payloads)
-  for i = 1, #payloads do
-    size = size + #payloads[i]
-    if #claimed == want or (size > room and #claimed > 0) then
-      want, asked = #claimed, #claimed
-      for j = #payloads, i, -1 do call('LPUSH', key, payloads[j]) end
-      return
+  local keep = #payloads
+  for n = 1, #payloads do
+    size = size + #payloads[n]
+    if size > room and #claimed + n > 1 then
+      keep = n - 1
+      break
     end
-    claimed[#claimed + 1] = payloads[i]
+  end
+  if keep < #payloads then
+    local back = {}
+    for n = #payloads, keep + 1, -1 do back[#back + 1] = payloads[n] end
+    commands = commands + 1
+    local pushed = redis.pcall('LPUSH', key, unpack(back))
+    if type(pushed) == 'table' and pushed.err then keep = #payloads end
+    want = #claimed + keep
+    asked = want
+  end
+  for n = 1, keep do
+    claimed[#claimed + 1] = payloads[n]
     from[#from + 1] = numbers[key]
   end
 end
@@ -139,11 +155,11 @@ local function fill()
     for _, key in ipairs(try) do
       local skipped, looked = 0, 0
       while #claimed < want and looked < limit do
-        local window = call('LRANGE', key, skipped, skipped + want - #claimed - 1)
+        local window = call('LRANGE', key, skipped, skipped + math.max(want - #claimed, 100) - 1)
         if #window == 0 then break end
         looked = looked + #window
         local run = 0
-        while skipped == 0 and run < #window and wanted(window[run + 1]) do run = run + 1 end
+        while skipped == 0 and run < math.min(#window, want - #claimed) and wanted(window[run + 1]) do run = run + 1 end
         if run > 0 then take(key, call('LPOP', key, run)) end
         for i = run + 1, #window do
           if #claimed == want then break end
@@ -219,7 +235,11 @@ end
 local ok, problem = pcall(fill)
 if not ok then
   -- Nothing was written to a slot: the MSET comes last, and writes all or nothing.
-  for n = #claimed, 1, -1 do call('LPUSH', KEYS[7 + from[n]], claimed[n]) end
+  for n = #claimed, 1, -1 do
+    local pushed = redis.pcall('LPUSH', KEYS[7 + from[n]], claimed[n])
+    if type(pushed) == 'table' and pushed.err then call('RPUSH', KEYS[7 + from[n]], claimed[n]) end
+    commands = commands + 1
+  end
   claimed, claims, written, asked = {}, {}, {}, 0
 end
 local emptied = {}
