@@ -83,7 +83,11 @@ const MAX_CLAIM_BYTES = 4_000_000;
  */
 export function createAirlift(options: AirliftOptions): Airlift {
   checkAirliftOptions(options);
-  const settings = { ...DEFAULT_AIRLIFT_OPTIONS, ...options };
+  // An option that is there but undefined is one that is not given.
+  const given = Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as AirliftOptions;
+  const settings = { ...DEFAULT_AIRLIFT_OPTIONS, ...given };
   const { redis, concurrency, leaseMs, crashLimit, unknownClass, bigIntegers } = settings;
   const keys = createKeys(settings.namespace);
   const selector = createQueueSelector(options.queues);
@@ -121,10 +125,7 @@ export function createAirlift(options: AirliftOptions): Airlift {
         clock: systemClock,
         random: Math.random,
         logger,
-        onEvent: (event) => {
-          options.onEvent?.(event);
-          onEvent?.(event);
-        },
+        listeners: [options.onEvent, onEvent].filter((listener) => listener !== undefined),
         runHandler: runHandler ?? ((run) => run()),
       },
       rest,

@@ -21,6 +21,7 @@ export function formatEvent(event: DrainEvent): string | undefined {
     case "drain-started":
     case "job-claimed":
     case "drain-ended":
+    case "drain-failed":
       return undefined;
     default:
       return event satisfies never;

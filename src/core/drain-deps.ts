@@ -26,7 +26,7 @@ export interface DrainDeps {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly logger: Logger;
-  readonly onEvent: OnEvent;
+  readonly listeners: readonly OnEvent[];
   readonly runHandler: RunHandler;
 }
 

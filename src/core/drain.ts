@@ -1,7 +1,7 @@
 import type { DrainDeps, DrainOptions } from "./drain-deps.ts";
 import { AirliftError, isStoreError, type StoreError, UsageError } from "./errors.ts";
-import type { DrainEvent } from "./events.ts";
 import { createExchangeLoop } from "./exchange-loop.ts";
+import { guardListeners } from "./guard-listeners.ts";
 import { guardLogger } from "./guard-logger.ts";
 import { repeat } from "./repeat.ts";
 import type { DrainReport, StopReason } from "./report.ts";
@@ -19,7 +19,9 @@ export class DrainError extends AirliftError {
 }
 
 /** How long a store may fail before anything is claimed: nothing is at stake yet, and a wrong address should be told soon. */
-const OPENING_PATIENCE_MS = 5_000;
+const PATIENCE_MS = 5_000;
+/** What looks for more work while jobs run, or tidies up after an error, is not worth more time. */
+const BRIEF_MS = 1_000;
 
 /**
  * One drain: takes jobs until the queues are empty or time is up, runs them, settles them, and leaves nothing behind. The
@@ -32,21 +34,21 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
   const { store, clock, random, settings } = deps;
   const startedMs = clock.nowMs();
   const tally = createTally();
-  const emit = (event: DrainEvent): void => {
-    try {
-      deps.onEvent(event);
-    } catch (error) {
-      guardLogger(deps.logger).error("onEvent threw", { error });
-    }
-  };
-  const budgetEndMs = (options.deadlineMs ?? Number.POSITIVE_INFINITY) - settings.marginMs;
+  const emit = guardListeners(deps.listeners, guardLogger(deps.logger));
+  const deadlineMs = options.deadlineMs ?? Number.POSITIVE_INFINITY;
+  const budgetEndMs = deadlineMs - settings.marginMs;
   checkBudget(deps, budgetEndMs - startedMs);
   const onRetry = (error: StoreError, attempt: number, delayMs: number): void =>
     emit({ kind: "store-retry", error, attempt, delayMs });
-  const patiently = <T>(call: () => Promise<T>, patienceMs = OPENING_PATIENCE_MS): Promise<T> => {
-    const untilMs = Math.min(clock.nowMs() + patienceMs, options.deadlineMs ?? Number.POSITIVE_INFINITY);
+  const patiently = <T>(call: () => Promise<T>, patienceMs = PATIENCE_MS, minMs = 0): Promise<T> => {
+    const nowMs = clock.nowMs();
+    const untilMs = Math.max(nowMs + minMs, Math.min(nowMs + patienceMs, deadlineMs));
     return repeat(call, { clock, random, untilMs: () => untilMs, onRetry });
   };
+  const briefly = <T>(call: () => Promise<T>): Promise<T> => patiently(call, BRIEF_MS);
+  /** What leaves no trace behind gets a moment even after the deadline: not every host ends us on the dot. */
+  const lastly = <T>(call: () => Promise<T>, patienceMs = PATIENCE_MS): Promise<T> =>
+    patiently(call, patienceMs, BRIEF_MS);
   const spent = (): Omit<DrainReport, "stopped" | "remaining"> => ({
     claimed: tally.claimed,
     succeeded: tally.succeeded,
@@ -59,35 +61,52 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
     durationMs: clock.nowMs() - startedMs,
   });
 
-  const recoverDead = async (): Promise<number> => {
+  const recoverDead = async (calling = patiently): Promise<number> => {
     let requeued = 0;
-    for (const dead of await patiently(() => store.survey())) {
-      const result = await patiently(() => store.recover(dead));
-      tally.recovered += result.requeued;
-      requeued += result.requeued;
-      emit({ kind: "drain-recovered", drainId: dead.drainId, ...result });
+    for (const dead of await calling(() => store.survey())) {
+      try {
+        const result = await calling(() => store.recover(dead));
+        tally.recovered += result.requeued;
+        requeued += result.requeued;
+        emit({ kind: "drain-recovered", drainId: dead.drainId, ...result });
+      } catch (error) {
+        if (!isStoreError(error) || error.retryable) throw error;
+        // One that cannot be recovered must not keep the others, and the queues, waiting.
+        guardLogger(deps.logger).error(`the jobs of a dead drain cannot be taken back: ${error.message}`, {
+          drainId: dead.drainId,
+        });
+      }
     }
     return requeued;
   };
 
   const run = async (): Promise<{ stopped: StopReason; remaining: number }> => {
     if (options.signal?.aborted) return { stopped: "aborted", remaining: await patiently(() => store.countQueued()) };
+    if (deadlineMs <= startedMs) return { stopped: "deadline", remaining: await lastly(() => store.countQueued()) };
     if (!(await patiently(() => store.hasWork()))) return { stopped: "empty", remaining: 0 };
     await recoverDead();
-    const loop = createExchangeLoop(deps, options, { budgetEndMs, startedMs, tally, emit, onRetry, recoverDead });
+    const loop = createExchangeLoop(deps, options, {
+      budgetEndMs,
+      startedMs,
+      tally,
+      emit,
+      onRetry,
+      briefly,
+      recoverDead,
+    });
     try {
       const stopped = await loop.run();
-      tally.released += (await patiently(() => store.close(), settings.leaseMs)).released;
+      tally.released += (await lastly(() => store.close())).released;
       // What an app does not know and does not fail is left behind by a drain that has nothing more to do.
       if (stopped === "empty" && settings.unknownClass === "fail") return { stopped, remaining: 0 };
-      const remaining = await patiently(() => store.countQueued());
+      const remaining = await lastly(() => store.countQueued());
       // The reason to stop and the jobs may come to an end together.
       const isOver = remaining === 0 && (stopped === "deadline" || stopped === "budget" || stopped === "paused");
       return { stopped: isOver ? "empty" : stopped, remaining };
     } catch (error) {
       // If the store is there after all, the jobs need not wait for the lease to end.
-      await loop.giveUp().catch(() => undefined);
-      const closed = await store.close().catch(() => undefined);
+      await lastly(() => loop.giveUp(), BRIEF_MS).catch(() => undefined);
+      const closed = await lastly(() => store.close(), BRIEF_MS).catch(() => undefined);
       tally.released += closed?.released ?? 0;
       throw error;
     }
@@ -100,7 +119,9 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
     emit({ kind: "drain-ended", drainId: store.drainId, report });
     return report;
   } catch (error) {
-    throw isStoreError(error) ? new DrainError(spent(), error) : error;
+    const thrown = isStoreError(error) ? new DrainError(spent(), error) : error;
+    emit({ kind: "drain-failed", drainId: store.drainId, error: thrown });
+    throw thrown;
   }
 }
 

@@ -19,6 +19,8 @@ export type DrainEvent =
   | { readonly kind: "drain-recovered"; readonly drainId: string; readonly requeued: number; readonly failed: number }
   /** A call to the store failed and is sent again after `delayMs`. */
   | { readonly kind: "store-retry"; readonly error: StoreError; readonly attempt: number; readonly delayMs: number }
-  | { readonly kind: "drain-ended"; readonly drainId: string; readonly report: DrainReport };
+  | { readonly kind: "drain-ended"; readonly drainId: string; readonly report: DrainReport }
+  /** The drain threw. */
+  | { readonly kind: "drain-failed"; readonly drainId: string; readonly error: unknown };
 
 export type OnEvent = (event: DrainEvent) => void;

@@ -16,8 +16,10 @@ export interface LoopContext {
   readonly tally: Tally;
   readonly emit: (event: DrainEvent) => void;
   readonly onRetry: (error: StoreError, attempt: number, delayMs: number) => void;
+  /** Calls the store with little patience. */
+  readonly briefly: <T>(call: () => Promise<T>) => Promise<T>;
   /** Looks for dead drains; returns how many jobs came back to queues. */
-  readonly recoverDead: () => Promise<number>;
+  readonly recoverDead: (calling: <T>(call: () => Promise<T>) => Promise<T>) => Promise<number>;
 }
 
 export interface ExchangeLoop {
@@ -43,6 +45,12 @@ const MAX_FAILURE_CHARS = 1_000_000;
 const HOPELESS_SHARE = 0.9;
 /** … unless the drain was so short that it says little about the job. */
 const MIN_HOPELESS_MS = 10_000;
+/** Handlers may keep the event loop busy this long in a row. */
+const MAX_BUSY_MS = 10;
+/** An exchange gets this long even if time is up: it may be the one that gives the jobs back. */
+const MIN_ANSWER_MS = 1_000;
+/** Jobs are not claimed for less time than this. */
+const MIN_CLAIM_MS = 100;
 /** A claim, numbered in the order in which the jobs left their queues. */
 interface HeldClaim extends Claim {
   readonly number: number;
@@ -71,6 +79,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   let isDrained = false;
   let isPaused = false;
   let lastBeatMs = clock.nowMs();
+  let abortedMs = Number.POSITIVE_INFINITY;
   let pollMs = FIRST_POLL_MS;
   let pollAtMs = 0;
 
@@ -89,8 +98,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     onEnd(claim, outcome, durationMs) {
       pacing.noteJob(durationMs);
       finish(claim, outcome, durationMs);
-      // A handler that returns at once ends inside `pump`, which goes on by itself.
-      if (!isPumping) pump();
+      pump();
     },
   });
 
@@ -99,18 +107,36 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     for (const claim of hand.splice(0)) finish(claim, RELEASED, 0);
   };
 
+  const begin = (claim: HeldClaim): void => {
+    const { job } = claim;
+    const definition = job.kind === "job" ? registry.find(job.class) : undefined;
+    if (job.kind === "malformed") finish(claim, { kind: "failed", failure: notAJob(job.reason) }, 0);
+    else if (definition && !fits(definition.timeoutMs)) finish(claim, RELEASED, 0);
+    else if (definition) runner.start(claim, job, definition);
+    // `leave` hands out none that it could read; what it could not read is put back.
+    else if (settings.unknownClass !== "fail") finish(claim, REQUEUED, 0);
+    else finish(claim, { kind: "failed", failure: unknownClass(job.class, registry.classes) }, 0);
+  };
+
   let isPumping = false;
+  let busyMs = 0;
+  /** Starts what is in hand. Jobs that compute get a turn each, so that time limits, the beat and the deadline get theirs. */
   const pump = (): void => {
+    // A handler that returns at once ends in here, and the loop below goes on by itself.
+    if (isPumping) return;
     isPumping = true;
     while (runner.size < concurrency && hand.length > 0) {
-      const claim = hand.shift() as HeldClaim;
-      const { job } = claim;
-      const definition = job.kind === "job" ? registry.find(job.class) : undefined;
-      if (job.kind === "malformed") finish(claim, { kind: "failed", failure: notAJob(job.reason) }, 0);
-      else if (definition && !fits(definition.timeoutMs)) finish(claim, RELEASED, 0);
-      else if (definition) runner.start(claim, job, definition);
-      else if (settings.unknownClass === "requeue") finish(claim, REQUEUED, 0);
-      else finish(claim, { kind: "failed", failure: unknownClass(job.class, registry.classes) }, 0);
+      if (busyMs >= MAX_BUSY_MS) {
+        void clock.yield().then(() => {
+          busyMs = 0;
+          isPumping = false;
+          pump();
+        });
+        return;
+      }
+      const beforeMs = clock.nowMs();
+      begin(hand.shift() as HeldClaim);
+      busyMs += clock.nowMs() - beforeMs;
     }
     isPumping = false;
     if (runner.size + hand.length === 0) waker.wake();
@@ -129,7 +155,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   const want = (): number => {
     if (stop) return 0;
     if (tally.claimed >= maxJobs) stop = "budget";
-    const neededMs = Math.max(registry.longestTimeoutMs, Math.min(2 * runner.longestMs, settings.timeoutMs), 1);
+    const neededMs = Math.max(registry.longestTimeoutMs, Math.min(runner.longestMs, settings.timeoutMs), MIN_CLAIM_MS);
     if (!fits(neededMs)) stop = "deadline";
     if (stop) return 0;
     return Math.min(concurrency + pacing.hand - runner.size - hand.length, maxJobs - tally.claimed);
@@ -181,7 +207,11 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     sent = settle;
     const params: Omit<ExchangeParams, "attempt"> = { seq: ++seq, settle, fill, ...beat };
     // Beyond the lease others may take the claims back, so there is nothing left to be patient for.
-    const untilMs = (): number => Math.min(lastBeatMs + leaseMs, options.deadlineMs ?? Number.POSITIVE_INFINITY);
+    const untilMs = (): number =>
+      Math.max(
+        nowMs + MIN_ANSWER_MS,
+        Math.min(lastBeatMs + leaseMs, options.deadlineMs ?? Number.POSITIVE_INFINITY, abortedMs + settings.graceMs),
+      );
     if (seq === 1) lastBeatMs = nowMs;
     const result = await repeat((attempt) => store.exchange({ ...params, attempt }), {
       ...{ clock, random: deps.random, untilMs },
@@ -198,7 +228,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
       tally.claimed++;
       emit({ kind: "job-claimed", queue: claim.queue, class: classOf(claim.job), slot: claim.slot });
       const held: HeldClaim = { ...claim, number: tally.claimed };
-      if (stop && stop !== "budget") finish(held, RELEASED, 0);
+      if (stop) finish(held, RELEASED, 0);
       else hand.push(held);
     }
     if (fill.length > 0) {
@@ -207,15 +237,15 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
       if (result.claims.length > 0) pollMs = FIRST_POLL_MS;
       pollAtMs = clock.nowMs() + pollMs;
     }
-    if (!result.isRegistered && !stop) await endAll("lost");
+    if (!result.isRegistered && stop !== "lost") await endAll("lost");
     pump();
-    if (isBeat) await lookForMore(async () => (await context.recoverDead()) > 0);
+    if (isBeat) await lookForMore(async () => (await context.recoverDead(context.briefly)) > 0);
   };
 
   const poll = async (): Promise<void> => {
     pollMs = Math.min(pollMs * 2, MAX_POLL_MS);
     pollAtMs = clock.nowMs() + pollMs;
-    await lookForMore(() => store.hasQueued());
+    await lookForMore(() => context.briefly(() => store.hasQueued()));
   };
 
   /** Looks for more work. The jobs in flight matter more than an error of this: their own exchange will say if the store stays away. */
@@ -251,6 +281,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     };
     const onAbort = (): void => {
       stop ??= "aborted";
+      abortedMs = clock.nowMs();
       releaseHand();
       after(settings.graceMs, "aborted");
       waker.wake();

@@ -47,6 +47,10 @@ interface Run<C extends Claim> {
   readonly hasOwnLimit: boolean;
   /** Place among the running ones; -1 once it has ended. */
   index: number;
+  /** How long the handler's first part, up to its first `await`, kept the event loop busy. */
+  syncMs: number;
+  /** What to fail it with if it does not end well once it is aborted. */
+  hopeless?: Failure;
 }
 
 /** Made for each job, so the signal and the logger are made only when they are asked for. */
@@ -98,6 +102,8 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
   const { clock, logger, runHandler, timeoutMs, onEnd } = options;
   // An array, as a Set that is changed for each job leaves garbage that V8's scavenger keeps (100 MB over a million jobs).
   const running: Run<C>[] = [];
+  /** When a job was last seen to end. */
+  let lastActiveMs = 0;
   let longestMs = 0;
   let cancelWatch: (() => void) | undefined;
   let watchAtMs = Number.POSITIVE_INFINITY;
@@ -110,15 +116,22 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
       last.index = run.index;
     }
     run.index = -1;
-    const durationMs = clock.nowMs() - run.startedMs;
+    const nowMs = clock.nowMs();
+    const durationMs = nowMs - run.startedMs;
     if (!run.hasOwnLimit) longestMs = Math.max(longestMs, durationMs);
-    const isLate = outcome.kind === "ok" && durationMs > run.limitMs;
+    // Its timer did not fire, so the loop was kept busy. By this job, if it comes first after that; others are late for it.
+    const isFirst = lastActiveMs <= run.startedMs + run.limitMs;
+    const isLate = outcome.kind === "ok" && durationMs > run.limitMs && (run.syncMs > run.limitMs || isFirst);
+    lastActiveMs = nowMs;
     onEnd(run.claim, isLate ? failedLate(run, durationMs) : outcome, durationMs);
   };
 
   const fail = (run: Run<C>, error: unknown): void => {
     // An aborted handler that throws is doing as it was told.
-    end(run, run.context.isAborted ? RELEASED : { kind: "failed", failure: toFailure(error) });
+    const outcome = run.context.isAborted
+      ? abortedOutcome(run)
+      : { kind: "failed" as const, failure: toFailure(error) };
+    end(run, outcome);
   };
 
   const watch = (): void => {
@@ -133,6 +146,7 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
   const onWatch = (): void => {
     cancelWatch = undefined;
     const nowMs = clock.nowMs();
+    lastActiveMs = nowMs;
     for (const run of [...running]) {
       if (run.startedMs + run.limitMs > nowMs) continue;
       const failure = timedOut(`did not end within its time limit of ${run.limitMs} ms`);
@@ -153,11 +167,20 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
       const context = new Context(claim.queue, job, logger);
       const limitMs = definition.timeoutMs ?? timeoutMs;
       const hasOwnLimit = definition.timeoutMs !== undefined;
-      const run: Run<C> = { claim, context, startedMs: clock.nowMs(), limitMs, hasOwnLimit, index: running.length };
+      const run: Run<C> = {
+        claim,
+        context,
+        startedMs: clock.nowMs(),
+        limitMs,
+        hasOwnLimit,
+        index: running.length,
+        syncMs: 0,
+      };
       running.push(run);
       try {
         const performJob = (): unknown => definition.perform(job.args, context);
         const result: unknown = runHandler(performJob, (error) => fail(run, error));
+        run.syncMs = clock.nowMs() - run.startedMs;
         if (!isThenable(result)) return end(run, OK);
         result.then(
           () => end(run, OK),
@@ -170,19 +193,23 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
     },
     async abort(reason, failAfterMs) {
       const nowMs = clock.nowMs();
-      const hopeless = new Set(running.filter((run) => nowMs - run.startedMs >= failAfterMs));
+      for (const run of running) {
+        const ranMs = nowMs - run.startedMs;
+        if (ranMs >= failAfterMs) run.hopeless = timedOut(`did not end within the whole time of a drain, ${ranMs} ms`);
+      }
       for (const run of [...running]) run.context.abort(reason);
       await clock.yield();
-      for (const run of [...running]) {
-        const failure = timedOut(`did not end within the whole time of a drain, ${nowMs - run.startedMs} ms`);
-        end(run, hopeless.has(run) ? { kind: "failed", failure } : RELEASED);
-      }
+      for (const run of [...running]) end(run, abortedOutcome(run));
     },
     dispose() {
       cancelWatch?.();
       cancelWatch = undefined;
     },
   };
+}
+
+function abortedOutcome({ hopeless }: Pick<Run<Claim>, "hopeless">): Outcome {
+  return hopeless ? { kind: "failed", failure: hopeless } : RELEASED;
 }
 
 function timedOut(message: string): Failure {

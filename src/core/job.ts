@@ -35,10 +35,10 @@ export interface JobDefinition<Args extends readonly unknown[] = readonly unknow
   /** The queue that `enqueue` uses when it is given this definition. */
   readonly queue?: string;
   /**
-   * How long a run may take, in milliseconds. A run that takes longer is failed, its signal aborted. The drain claims nothing
-   * when less than this is left of its budget.
+   * How long a run may take, in milliseconds. One that takes longer is failed, its signal aborted. A drain claims nothing when
+   * less than this is left of its time, and refuses to start when it cannot fit.
    *
-   * @default the app's `timeoutMs`
+   * @default the app's `timeoutMs`, as a limit of the run alone: claiming goes on as long as the longest run so far would fit
    */
   readonly timeoutMs?: number;
   readonly perform: Perform<Args>;

@@ -28,6 +28,8 @@ const MAX_HAND_JOB_MS = 1_000;
 /** The hand changes by this part of the concurrency at least: each change by one would empty a slot, and that is a command. */
 const HAND_STEPS = 16;
 const SMOOTHING = 0.05;
+/** Clocks of whole milliseconds call a no-op job 0. */
+const SHORTEST_MS = 0.05;
 
 /** The most jobs in hand for a concurrency: the drain has this many slots more. */
 export function maxHand(concurrency: number): number {
@@ -35,12 +37,16 @@ export function maxHand(concurrency: number): number {
 }
 
 export function createPacing(concurrency: number): Pacing {
+  let jobs = 0;
+  let logJobMs = 0;
   let jobMs: number | undefined;
   let exchangeMs = 1;
   const smooth = (old: number, value: number): number => old + (value - old) * SMOOTHING;
   return {
     noteJob(durationMs) {
-      jobMs = jobMs === undefined ? durationMs : smooth(jobMs, durationMs);
+      // The geometric mean: one job of a minute among many of milliseconds must not make these wait.
+      logJobMs += (Math.log(durationMs + SHORTEST_MS) - logJobMs) * Math.max(SMOOTHING, 1 / ++jobs);
+      jobMs = Math.max(0, Math.exp(logJobMs) - SHORTEST_MS);
     },
     noteExchange(durationMs) {
       exchangeMs = smooth(exchangeMs, Math.min(durationMs, 1_000));

@@ -1,21 +1,26 @@
 import type { Clock } from "./clock.ts";
-import { isStoreError, type StoreError } from "./errors.ts";
+import { isStoreError, StoreError } from "./errors.ts";
 
 export interface RepeatOptions {
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  /** No repetition starts later than this (ms since the epoch). */
+  /**
+   * No repetition starts later than this (ms since the epoch), and none is waited for longer. Asked again now and then, as it may
+   * come nearer.
+   */
   readonly untilMs: () => number;
   readonly onRetry: (error: StoreError, attempt: number, delayMs: number) => void;
 }
 
 const FIRST_DELAY_MS = 50;
-const MAX_DELAY_MS = 5_000;
+const MAX_DELAY_MS = 2_000;
+/** How often `untilMs` is asked while a call is under way. */
+const LOOK_MS = 500;
 
 /**
- * Calls until it succeeds, fails for good, or time is up; then rejects with the last error. Waits with full jitter over an
- * exponential backoff, or as long as the store asked for.
+ * Calls until it succeeds, fails for good, or time is up; then rejects with the last error. Waits with jitter over an exponential
+ * backoff, or as long as the store asked for.
  *
  * @param call is given the number of the attempt, from 1
  */
@@ -23,7 +28,7 @@ export async function repeat<T>(call: (attempt: number) => Promise<T>, options: 
   const { clock, random, untilMs, onRetry } = options;
   for (let attempt = 1; ; attempt++) {
     try {
-      return await call(attempt);
+      return await within(call(attempt), options);
     } catch (error) {
       if (!isStoreError(error) || !error.retryable) throw error;
       const ceilingMs = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1));
@@ -33,4 +38,18 @@ export async function repeat<T>(call: (attempt: number) => Promise<T>, options: 
       await new Promise<void>((resolve) => clock.setTimer(delayMs, resolve));
     }
   }
+}
+
+/** A client has a time limit of its own, but it does not know when the host ends us. */
+function within<T>(call: Promise<T>, { clock, untilMs }: Pick<RepeatOptions, "clock" | "untilMs">): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let cancel: () => void = () => undefined;
+    const look = (): void => {
+      const leftMs = untilMs() - clock.nowMs();
+      if (leftMs > 0) cancel = clock.setTimer(Math.min(leftMs, LOOK_MS), look);
+      else reject(new StoreError("unavailable", "no answer from Redis in the time that was left"));
+    };
+    call.then(resolve, reject).finally(() => cancel());
+    cancel = clock.setTimer(Math.max(0, Math.min(untilMs() - clock.nowMs(), LOOK_MS)), look);
+  });
 }

@@ -3,7 +3,7 @@ import { StoreError, UsageError } from "../core/errors.ts";
 import type { CallOptions, RedisClient, RedisCommand, RedisReply, ScriptCall, Usage } from "../resque/client.ts";
 import { type ConnectionOptions, connectRaw, type RawRedis, type RawReply, sendAll } from "./ioredis-connection.ts";
 import { isNoScript, replyError } from "./reply-error.ts";
-import { evalCommand, evalshaCommand, loadCommands, PLAIN_FORM, toCommands } from "./script-command.ts";
+import { evalCommand, evalshaCommand, PLAIN_FORM, toCommands, unknownScripts } from "./script-command.ts";
 
 export interface IoredisOptions extends ConnectionOptions {
   /** `redis://[user:password@]host[:port][/db]`, or `rediss://` for TLS. */
@@ -80,13 +80,15 @@ class TcpClient implements RedisClient {
     if (items.length === 0) return [];
     const commands = toCommands(items, PLAIN_FORM);
     meter(options.usage, commands.length);
-    let replies = await this.#raw.send(commands);
-    if (replies.some((reply) => reply instanceof Error && isNoScript(reply.message))) {
-      const loads = loadCommands(items, PLAIN_FORM);
-      meter(options.usage, loads.length);
-      for (const reply of await this.#raw.send(loads)) this.#decode(reply, []);
-      meter(options.usage, commands.length);
-      replies = await this.#raw.send(commands);
+    const replies = await this.#raw.send(commands);
+    const unknown = unknownScripts(items, (index) => {
+      const reply = replies[index];
+      return reply instanceof Error && isNoScript(reply.message);
+    });
+    if (unknown.length > 0) {
+      const again = unknown.map(({ call }) => evalCommand(call, PLAIN_FORM));
+      meter(options.usage, again.length);
+      for (const [n, reply] of (await this.#raw.send(again)).entries()) replies[unknown[n]?.index ?? 0] = reply;
     }
     return replies.map((reply, index) => this.#decode(reply, commands[index] ?? []));
   }

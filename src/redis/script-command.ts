@@ -36,11 +36,12 @@ export function toCommands(items: readonly (RedisCommand | ScriptCall)[], form: 
   return items.map((item) => (isCommand(item) ? item : evalshaCommand(item, form)));
 }
 
-/** SCRIPT LOAD of each script among the items, once. */
-export function loadCommands(items: readonly (RedisCommand | ScriptCall)[], form: ScriptForm): RedisCommand[] {
-  const sources = new Set<string>();
-  for (const item of items) if (!isCommand(item)) sources.add(form.source(item.script));
-  return [...sources].map((source) => ["SCRIPT", "LOAD", source]);
+/** The script calls among a pipeline's items that the server did not know, and so did not run. */
+export function unknownScripts(
+  items: readonly (RedisCommand | ScriptCall)[],
+  isUnknown: (index: number) => boolean,
+): { readonly index: number; readonly call: ScriptCall }[] {
+  return items.flatMap((item, index) => (isCommand(item) || !isUnknown(index) ? [] : [{ index, call: item }]));
 }
 
 function isCommand(item: RedisCommand | ScriptCall): item is RedisCommand {

@@ -6,10 +6,10 @@ import {
   evalCommand,
   evalshaCommand,
   KEY_LOCKING_FORM,
-  loadCommands,
   PLAIN_FORM,
   type ScriptForm,
   toCommands,
+  unknownScripts,
 } from "./script-command.ts";
 import { ReplyFailure, type RestItem, RestTransport } from "./upstash-transport.ts";
 
@@ -125,10 +125,12 @@ class UpstashClient implements RedisClient {
   async pipeline(items: readonly (RedisCommand | ScriptCall)[], options: CallOptions = {}): Promise<RedisReply[]> {
     if (items.length === 0) return [];
     const commands = toCommands(items, this.#form);
-    let replies = await this.#post("pipeline", commands, options.usage);
-    if (replies.some((item) => item.error !== undefined && isNoScript(item.error))) {
-      this.#results(await this.#post("pipeline", loadCommands(items, this.#form), options.usage), []);
-      replies = await this.#post("pipeline", commands, options.usage);
+    const replies = await this.#post("pipeline", commands, options.usage);
+    const unknown = unknownScripts(items, (index) => isNoScript(replies[index]?.error ?? ""));
+    if (unknown.length > 0) {
+      const again = unknown.map(({ call }) => evalCommand(call, this.#form));
+      const items = await this.#post("pipeline", again, options.usage);
+      for (const [n, item] of items.entries()) replies[unknown[n]?.index ?? 0] = item;
     }
     return this.#results(replies, commands);
   }

@@ -50,7 +50,7 @@ export interface RedisClient {
   command(command: RedisCommand, options?: CallOptions): Promise<RedisReply>;
   /**
    * Sends the items in one request; they run in order, not atomically. Rejects with the first item's error, the others having
-   * run. A script that the server does not know is loaded and the whole pipeline repeated, so its items must bear that.
+   * run. Calls of scripts that the server does not know are sent again after the others, with the scripts' text.
    */
   pipeline(items: readonly (RedisCommand | ScriptCall)[], options?: CallOptions): Promise<RedisReply[]>;
   /** MULTI/EXEC in one request: all items or none. */

@@ -61,14 +61,19 @@ export async function recoverDrain(
   const total = occupied[1].length / 4;
   for (let i = 0; i < occupied[1].length; i += 4) {
     const [slot, entryHead, first, tail] = occupied[1].slice(i, i + 4) as [number, string, string, string];
+    const at = { failedAtMs: nowMs, workerId: workerId(dead.description, slot - 1) };
+    if (entryHead === "") {
+      const entry = failedEntry(FOREIGN_ENTRY, { ...at, queue: dead.description.queues });
+      args.push(slot, "", 0, 0, "", entry.before, entry.after);
+      continue;
+    }
     const { head, queue } = readEntryHead(entryHead);
     if (!queues.includes(queue)) queues.push(queue);
     const crashes = readCrashes(tail) + 1;
     const mark = first === "{" ? markCrash(tail, crashes) : undefined;
     args.push(slot, head, queues.indexOf(queue) + 1);
     if (mark && crashes >= crashLimit) {
-      const at = { failedAtMs: nowMs, workerId: workerId(dead.description, slot - 1), queue };
-      const entry = failedEntry(dirtyExit(crashes), at);
+      const entry = failedEntry(dirtyExit(crashes), { ...at, queue });
       args.push(...(crashes > 1 ? [mark.cutBytes, "}"] : [0, ""]), entry.before, entry.after);
     } else args.push(mark?.cutBytes ?? 0, mark?.append ?? "", "", "");
   }
@@ -96,6 +101,12 @@ export async function recoverDrain(
   usage.commands += commands - 1;
   return isDone === 1 ? { requeued: total - failed, failed } : { requeued: 0, failed: 0 };
 }
+
+const FOREIGN_ENTRY: Failure = {
+  exception: "Resque::DirtyExit",
+  message: "a dead drain's worker held an entry that Airlift did not write",
+  backtrace: [],
+};
 
 function dirtyExit(crashes: number): Failure {
   return {

@@ -31,11 +31,7 @@ export function parsePayload(raw: string, bigIntegers: BigIntegers = "bigint"): 
 
 /** How often a drain died while it held this payload. */
 export function readCrashes(raw: string): number {
-  if (!raw.endsWith("}}")) return 0;
-  const own = OWN_MEMBER.exec(raw);
-  if (!own) return 0;
-  const { crashes } = JSON.parse(own[1] as string) as { crashes?: unknown };
-  return typeof crashes === "number" && crashes > 0 ? Math.floor(crashes) : 0;
+  return readOwnMember(raw)?.crashes ?? 0;
 }
 
 /**
@@ -48,11 +44,24 @@ export function markCrash(
   tail: string,
   crashes: number,
 ): { readonly cutBytes: number; readonly append: string } | undefined {
-  const own = OWN_MEMBER.exec(tail);
-  const end = own ?? /\}\s*$/.exec(tail);
-  if (!end || /\{\s*$/.test(tail.slice(0, end.index))) return undefined;
+  const end = readOwnMember(tail)?.text ?? /\}\s*$/.exec(tail)?.[0];
+  if (end === undefined || /\{\s*$/.test(tail.slice(0, tail.length - end.length))) return undefined;
   // What is cut is ASCII: Airlift wrote it, or it is a brace and white space.
-  return { cutBytes: end[0].length, append: `,"airlift":{"crashes":${crashes}}}` };
+  return { cutBytes: end.length, append: `,"airlift":{"crashes":${crashes}}}` };
+}
+
+/** Airlift's own member with the brace after it. A payload may be anything, so what is none of ours is none. */
+function readOwnMember(text: string): { readonly text: string; readonly crashes: number } | undefined {
+  const match = /\}\s*\}\s*$/.test(text) ? OWN_MEMBER.exec(text) : null;
+  if (!match) return undefined;
+  try {
+    const { crashes } = JSON.parse(match[1] as string) as { crashes?: unknown };
+    return Number.isSafeInteger(crashes) && (crashes as number) > 0
+      ? { text: match[0], crashes: crashes as number }
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import { UsageError } from "../core/errors.ts";
 import type { BigIntegers } from "../core/json.ts";
 import type { Claim, DrainStore, ExchangeParams, ExchangeResult, SlotStats } from "../core/store.ts";
 import type { RedisClient, RedisCommand, RedisReply, ScriptCall, Usage } from "./client.ts";
@@ -29,6 +30,9 @@ export interface RedisStoreOptions {
 /** How many drains one survey looks at; the next one sees the rest. */
 const MAX_DRAINS_SURVEYED = 16;
 
+/** Each queue takes two of the keys of an exchange, and Redis' Lua hands some 7,000 to a command. */
+const MAX_QUEUES = 2_000;
+
 /** The store of one drain, on Resque's keys. */
 export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRedisDrain> {
   const { client, keys, description, selector, leaseMs, onlyClasses, bigIntegers, maxClaimBytes } = options;
@@ -40,7 +44,14 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     ...{ leaseMs, onlyClasses, bigIntegers, maxClaimBytes },
   };
   const sweep = createTailSweep();
-  let queues = selector.select([]);
+  const select = (existing: readonly string[]): string[] => {
+    const selected = selector.select(existing);
+    if (selected.length <= MAX_QUEUES) return selected;
+    throw new UsageError(
+      `queues: ${JSON.stringify(selector.label.slice(0, 100))} selects ${selected.length} queues; expected at most ${MAX_QUEUES}`,
+    );
+  };
+  let queues = select([]);
   /** Queues that a job of this drain may have come from. */
   const usedQueues = new Set<string>();
   let isRegistered = false;
@@ -52,7 +63,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
 
   const readQueues = (reply: RedisReply): boolean => {
     const before = queues;
-    queues = selector.select(reply as string[]);
+    queues = select(reply as string[]);
     return queues.some((queue) => !before.includes(queue));
   };
 
@@ -103,7 +114,8 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     const beat = params.beat && isRegistered ? (replies.at(-1) as [number, number]) : undefined;
     if (beat) usage.commands += beat[0] - 1;
     isRegistered ||= reply.isRegistered;
-    isMaybeRegistered = isRegistered;
+    // An earlier request of the same exchange may still arrive.
+    if (params.attempt === 1) isMaybeRegistered = isRegistered;
     if (reply.payloadBytes > 0) bytesPerJob = Math.max(bytesPerJob / 2, reply.payloadBytes / reply.claims.length);
     sweep.note(reply);
     const claims: Claim[] = [];

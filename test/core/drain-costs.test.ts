@@ -24,9 +24,10 @@ describe.each(setups())("what a drain costs over $name", (kind) => {
     await world.push("q", payload(1), payload(2));
     const frozen = fatedClient(world.client, (call) => (call > 3 ? { carriedOut: false } : "ok"));
     await new Promise<void>((resolve) => {
-      void world
+      world
         .app({ redis: frozen, jobs: [noop] })
-        .drain({ onEvent: ({ kind: event }) => event === "job-claimed" && resolve() });
+        .drain({ onEvent: ({ kind: event }) => event === "job-claimed" && resolve() })
+        .catch(() => undefined);
     });
     await world.endLeases();
     await world.app({ jobs: [noop] }).drain();
@@ -94,9 +95,10 @@ describe.each(setups())("what a drain costs over $name", (kind) => {
     );
     const frozen = fatedClient(world.client, (call) => (call > 3 ? { carriedOut: false } : "ok"));
     await new Promise<void>((resolve) => {
-      void world
+      world
         .app({ redis: frozen, jobs: [noop], queues: ["a"], concurrency: 3 })
-        .drain({ onEvent: ({ kind: event }) => event === "job-claimed" && resolve() });
+        .drain({ onEvent: ({ kind: event }) => event === "job-claimed" && resolve() })
+        .catch(() => undefined);
     });
     await world.endLeases();
     await world.push("b", ...payloads(20), unknown, '{"class":"Boom","args":[]}');

@@ -25,14 +25,17 @@ describe.each(setups())("drains that die over $name", (kind) => {
     let seen = 0;
     const redis = fatedClient(world.client, () => (isDead ? { carriedOut: false } : "ok"));
     const app = world.app({ redis, jobs: [noop], concurrency: jobs, leaseMs });
-    void app.drain({
-      onEvent: ({ kind: event }) => {
-        if (event === "job-claimed" && ++seen === jobs) {
-          isDead = true;
-          claimed.open();
-        }
-      },
-    });
+    // Its process would be gone; this one lives on and gives up in the end.
+    app
+      .drain({
+        onEvent: ({ kind: event }) => {
+          if (event === "job-claimed" && ++seen === jobs) {
+            isDead = true;
+            claimed.open();
+          }
+        },
+      })
+      .catch(() => undefined);
     await claimed.passed;
   };
 
@@ -154,9 +157,10 @@ describe("a lease", () => {
     const die = (): void => {
       isDead = true;
     };
-    void world
+    world
       .app({ redis, jobs: [noop], leaseMs: 1_000 })
-      .drain({ onEvent: ({ kind }) => kind === "job-claimed" && die() });
+      .drain({ onEvent: ({ kind }) => kind === "job-claimed" && die() })
+      .catch(() => undefined);
     await until(() => isDead);
     const app = world.app({ jobs: [noop] });
     const report = await until(async () => {
@@ -204,22 +208,12 @@ describe.each(setups().filter(({ name }) => name === "embedded-tcp" || name === 
     const boom = { class: "Boom", perform: () => Promise.reject(new Error("boom")) };
     const mixed = [...payloads(7), '{"class":"Boom","args":[]}', "not json", ...payloads(7, 7)];
 
-    /** How many calls a drain of the mixed queue makes when all goes well. */
-    const countCalls = async (): Promise<number> => {
-      await world.push("q", ...mixed);
-      const redis = fatedClient(world.client, () => "ok");
-      await world.app({ redis, jobs: [noop, boom], concurrency: 4 }).drain();
-      await world.flush();
-      return redis.calls;
-    };
-
     test.each([
       ["before it took effect", false],
       ["after it took effect", true],
     ])("at any one call, %s: nothing is lost, nothing counted twice", async (_when, carriedOut) => {
-      const calls = await countCalls();
-      expect(calls).toBeGreaterThan(5);
-      for (let failing = 1; failing <= calls; failing++) {
+      let hit = true;
+      for (let failing = 1; hit; failing++) {
         await world.push("q", ...mixed);
         const ran: unknown[] = [];
         const error = new StoreError("unavailable", "no answer");
@@ -238,7 +232,10 @@ describe.each(setups().filter(({ name }) => name === "embedded-tcp" || name === 
           lost: 0,
           claimed: 16,
         });
-        expect(retries).toEqual([error]);
+        // How many calls a drain makes depends on how its jobs happen to end: the last one here met no error.
+        hit = redis.calls >= failing;
+        expect(failing).toBeGreaterThan(hit ? 0 : 5);
+        expect(retries).toEqual(hit ? [error] : []);
         expect(ran.toSorted((a, b) => (a as number) - (b as number))).toEqual(Array.from({ length: 14 }, (_, n) => n));
         expect(await world.get(world.keys.processed)).toBe("16");
         expect(await world.get(world.keys.failures)).toBe("2");
@@ -254,14 +251,23 @@ describe.each(setups().filter(({ name }) => name === "embedded-tcp" || name === 
     ])(
       "for good at any one call, %s: the drain says so, the next ones end every job once",
       async (_when, carriedOut) => {
-        const calls = await countCalls();
-        for (let failing = 1; failing <= calls; failing++) {
+        for (let failing = 1; ; failing++) {
           await world.push("q", ...mixed);
           const error = new StoreError("rejected", "no permission");
           const redis = fatedClient(world.client, (call) => (call === failing ? { carriedOut, error } : "ok"));
           const ran: unknown[] = [];
           const jobs = [{ class: "Noop", perform: ([n]: readonly unknown[]) => ran.push(n) }, boom];
-          await expect(world.app({ redis, jobs, concurrency: 4 }).drain()).rejects.toMatchObject({
+          const ended: unknown = await world
+            .app({ redis, jobs, concurrency: 4 })
+            .drain()
+            .catch((thrown: unknown) => thrown);
+          if (redis.calls < failing) {
+            // How many calls a drain makes depends on how its jobs happen to end: this one met no error.
+            expect(failing).toBeGreaterThan(5);
+            expect(ended).toMatchObject({ stopped: "empty", succeeded: 14, failed: 2 });
+            break;
+          }
+          expect(ended).toMatchObject({
             name: "DrainError",
             code: "ERR_DRAIN",
             message: expect.stringContaining("no permission"),

@@ -106,7 +106,7 @@ for queue, payloads in pairs(tails) do
   requeued[#requeued + 1] = call('RPUSH', KEYS[7 + queue], unpack(payloads)) - #payloads
 end
 
-local all = seen[1] and string.lower(seen[1]) == 'true'
+local all = seen[1] and string.match(string.lower(seen[1]), '^%s*true%s*$')
 local paused, try, numbers = all and 1 or 0, {}, {}
 for i = 1, ntry do
   numbers[KEYS[7 + i]] = i
@@ -145,7 +145,8 @@ for i = 0, nclasses - 1 do known[ARGV[at + i]] = true end
 local function wanted(payload)
   local class = string.match(payload, '^{"class":"([^"\\]*)"')
   if not class then
-    local ok, job = pcall(cjson.decode, payload)
+    -- cjson refuses the escapes of half an emoji, which JavaScript writes
+    local ok, job = pcall(cjson.decode, (string.gsub(payload, '\\u[dD][89a-fA-F]%x%x', '?')))
     class = ok and type(job) == 'table' and job.class
   end
   return type(class) ~= 'string' or known[class]
@@ -248,4 +249,8 @@ for i = 1, nsettle do
 end
 if #emptied > 0 then call('DEL', unpack(emptied)) end
 problem = ok and '' or type(problem) == 'table' and problem.err or tostring(problem)
+for _, key in ipairs(ok and {} or try) do
+  local kind = redis.call('TYPE', key).ok
+  if kind ~= 'list' and kind ~= 'none' then problem = problem .. ' (' .. key .. ' is a ' .. kind .. ')' end
+end
 return {commands, registered, #claimed < asked and 1 or 0, paused, lost, claims, claimed, found, requeued, problem, token}

@@ -5,10 +5,11 @@ KEYS  1 airlift:drains, 2 workers, 3 workers:heartbeat, 4 stat:processed, 5 stat
       the drain's workers, then the queues
 ARGV  1 the drain's description, 2 its lease's end as read (ms), 3 S, 4 number of queues, 5 number of occupied slots, then for each
       occupied slot: slot, the entry up to its payload as read, queue, bytes to cut off the payload's end, text to append instead, and
-      if it goes to failed the text before and after the payload, else "" and ""; then the worker ids
+      if it goes to failed the text before and after the payload, else "" and "". An entry that Airlift did not write has queue 0 and
+      goes to failed whole. Then the worker ids
 Returns {commands, 1, jobs that went to failed}; {commands, 0, 0} if the drain lives, was recovered by another, or its slots have changed: then nothing was written
-Keeps: a payload is pushed to its queue's head or to failed in the same step that empties its slot; what is no JSON or no UTF-8 goes to
-      its queue in any case, as it would break the failed entry: whoever claims it next sees that it is no job
+Keeps: a payload is pushed to its queue's head or to failed in the same step that empties its slot; in failed, what would break the
+      entry's JSON (no JSON itself, or no UTF-8) is the argument of a MalformedPayload, each byte as a character
 Longer than 60 lines, because these steps are safe only together.
 ]]
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
@@ -32,21 +33,25 @@ local sequences = {
   '[\194-\223][\128-\191]', '\224[\160-\191][\128-\191]', '[\225-\236\238\239][\128-\191][\128-\191]', '\237[\128-\159][\128-\191]',
   '\240[\144-\191][\128-\191][\128-\191]', '[\241-\243][\128-\191][\128-\191][\128-\191]', '\244[\128-\143][\128-\191][\128-\191]',
 }
-local function isreadable(payload)
-  if not pcall(cjson.decode, payload) then return false end
-  for _, sequence in ipairs(sequences) do payload = string.gsub(payload, sequence, ' ') end
-  return not string.find(payload, '[\128-\255]')
+local function wrapped(payload)
+  -- cjson refuses the escapes of half an emoji, which JavaScript writes
+  local rest = string.gsub(payload, '\\u[dD][89a-fA-F]%x%x', '?')
+  local ok, job = pcall(cjson.decode, rest)
+  for _, sequence in ipairs(sequences) do rest = string.gsub(rest, sequence, ' ') end
+  if ok and type(job) == 'table' and not string.find(rest, '[\128-\255]') then return payload end
+  payload = string.gsub(cjson.encode(payload), '[\128-\255]', function(c) return string.format('\\u%04x', string.byte(c)) end)
+  return '{"class":"MalformedPayload","args":[' .. payload .. ']}'
 end
 local failures, heads = {}, {}
 for i = noccupied - 1, 0, -1 do
   local at = 6 + 7 * i
-  local payload = string.sub(entries[tonumber(ARGV[at])], #ARGV[at + 1] + 1, -2 - ARGV[at + 3]) .. ARGV[at + 4]
-  if ARGV[at + 5] == '' or not isreadable(payload) then
-    local queue = tonumber(ARGV[at + 2])
+  local entry, queue = entries[tonumber(ARGV[at])], tonumber(ARGV[at + 2])
+  local payload = queue == 0 and entry or string.sub(entry, #ARGV[at + 1] + 1, -2 - ARGV[at + 3]) .. ARGV[at + 4]
+  if ARGV[at + 5] == '' then
     heads[queue] = heads[queue] or {}
     table.insert(heads[queue], payload)
   else
-    failures[#failures + 1] = ARGV[at + 5] .. payload .. ARGV[at + 6]
+    failures[#failures + 1] = ARGV[at + 5] .. wrapped(payload) .. ARGV[at + 6]
   end
 end
 if #failures > 0 then
