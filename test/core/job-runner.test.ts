@@ -59,14 +59,14 @@ test("an abort releases what does not end at once, and fails what had its whole 
     signal.addEventListener("abort", () => reasons.push(signal.reason));
     return never();
   };
+  const giveIn: Perform<readonly unknown[]> = (_args, { signal }) =>
+    new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
   start(0, listen);
+  start(4, giveIn);
   await clock.advance(5_000);
   start(1, listen);
   start(2, (_args, { signal }) => new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve())));
-  start(
-    3,
-    (_args, { signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
-  );
+  start(3, giveIn);
   await clock.advance(5_000);
   const reason = new Error("time is up");
   await runner.abort(reason, 10_000);
@@ -76,6 +76,7 @@ test("an abort releases what does not end at once, and fails what had its whole 
     { slot: 1, outcome: { kind: "released" } },
     { slot: 2, outcome: { kind: "ok" } },
     { slot: 3, outcome: { kind: "released" } },
+    { slot: 4, outcome: timedOut },
   ]);
   expect(runner.size).toBe(0);
 });

@@ -58,4 +58,50 @@ describe("a payload that has taken down its last drain", () => {
     const failure = await failureOf(Buffer.from('{"class":"Job","args":["\xff"]}', "latin1"));
     expect(failure).toMatchObject({ payload: { class: "MalformedPayload" } });
   });
+
+  test("is a failure with its own class, if it holds half an emoji", async () => {
+    const failure = await failureOf(Buffer.from('{"class":"Job","args":["\\ud83d"]}'));
+    expect(failure).toMatchObject({ exception: "Resque::DirtyExit", payload: { class: "Job" } });
+  });
+});
+
+describe("a dead drain", () => {
+  let server: TestRedis;
+  let redis: Redis;
+  let client: RedisClient;
+  beforeAll(async () => {
+    server = await startRedis();
+    redis = new Redis(server.url);
+    client = ioredis(server.url);
+  });
+  beforeEach(() => redis.flushall());
+  afterAll(async () => {
+    redis.disconnect();
+    await client.close();
+    await server.close();
+  });
+  const jobs = [{ class: "Job", perform: () => undefined }];
+
+  test("whose job bears a member of Airlift's name that is none of Airlift's is recovered like any other", async () => {
+    await leaveDead(redis, Buffer.from('{"class":"Job","args":[],"airlift":{oops}}'));
+    await redis.rpush(keys.queue("mail"), '{"class":"Job","args":[]}');
+    const report = await createAirlift({ redis: client, queues: ["mail"], jobs }).drain();
+    expect(report).toMatchObject({ stopped: "empty", recovered: 1, succeeded: 1, failed: 1 });
+    expect(await redis.keys("*airlift*")).toEqual([]);
+  });
+
+  test("one of whose slots holds what Airlift did not write is recovered, and that is kept in failed", async () => {
+    await leaveDead(redis, Buffer.from('{"class":"Job","args":[]}'));
+    const worker = "airlift-node-0badf00d:7-1:mail";
+    await redis.set(keys.worker(worker), '{"someone":"é"}');
+    const [member] = await redis.zrange(keys.drains, 0, 0);
+    await redis.del(keys.drains);
+    await redis.zadd(keys.drains, 1, (member as string).replace('"slots":1', '"slots":2'));
+    const report = await createAirlift({ redis: client, queues: ["mail"], jobs }).drain();
+    expect(report).toMatchObject({ stopped: "empty", recovered: 1, succeeded: 1 });
+    const failure = JSON.parse((await redis.lindex(keys.failed, 0)) as string);
+    expect(failure).toMatchObject({ worker, payload: { class: "MalformedPayload" } });
+    expect(Buffer.from(failure.payload.args[0], "latin1").toString()).toBe('{"someone":"é"}');
+    expect(await redis.keys("*airlift*")).toEqual([]);
+  });
 });

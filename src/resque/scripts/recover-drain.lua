@@ -33,12 +33,12 @@ local sequences = {
   '[\194-\223][\128-\191]', '\224[\160-\191][\128-\191]', '[\225-\236\238\239][\128-\191][\128-\191]', '\237[\128-\159][\128-\191]',
   '\240[\144-\191][\128-\191][\128-\191]', '[\241-\243][\128-\191][\128-\191][\128-\191]', '\244[\128-\143][\128-\191][\128-\191]',
 }
-local function wrapped(payload)
+local function wrapped(payload, isours)
   -- cjson refuses the escapes of half an emoji, which JavaScript writes
   local rest = string.gsub(payload, '\\u[dD][89a-fA-F]%x%x', '?')
   local ok, job = pcall(cjson.decode, rest)
   for _, sequence in ipairs(sequences) do rest = string.gsub(rest, sequence, ' ') end
-  if ok and type(job) == 'table' and not string.find(rest, '[\128-\255]') then return payload end
+  if isours and ok and type(job) == 'table' and not string.find(rest, '[\128-\255]') then return payload end
   payload = string.gsub(cjson.encode(payload), '[\128-\255]', function(c) return string.format('\\u%04x', string.byte(c)) end)
   return '{"class":"MalformedPayload","args":[' .. payload .. ']}'
 end
@@ -51,7 +51,7 @@ for i = noccupied - 1, 0, -1 do
     heads[queue] = heads[queue] or {}
     table.insert(heads[queue], payload)
   else
-    failures[#failures + 1] = ARGV[at + 5] .. wrapped(payload) .. ARGV[at + 6]
+    failures[#failures + 1] = ARGV[at + 5] .. wrapped(payload, queue > 0) .. ARGV[at + 6]
   end
 end
 if #failures > 0 then
