@@ -4,7 +4,7 @@ import { parseCount, parseDuration } from "./option-parsers.ts";
 import type { DrainCommandOptions } from "./run-drain.ts";
 
 const HELP_AFTER = `
-Running jobs are let end at QUIT, TERM or INT; what does not end in time goes back to its queue. A second signal ends at once:
+Running jobs are let end at QUIT, TERM or INT; what has not ended after 8 s (graceMs of the app) goes back to its queue. A second signal ends at once:
 the jobs then run again when the lease is over.
 
 Examples:

@@ -13,6 +13,8 @@ export function logEvents(logger: Logger): OnEvent {
         queue: event.queue,
         class: event.class ?? "",
       });
+    } else if (event.kind === "store-retry" && event.attempt === 1) {
+      logger.warn(`${event.error.message}; trying again until the lease or the time is over`);
     } else if (event.kind === "drain-recovered") {
       const { requeued, failed } = event;
       logger.warn("took back the jobs of a drain that died", { requeued, failed });

@@ -13,10 +13,14 @@ const WHY: Readonly<Record<StopReason, string>> = {
 export function formatReport(report: DrainReport): string {
   return [
     `did      ${formatWork(report)} in ${formatDuration(report.durationMs)}`,
-    `stopped  ${WHY[report.stopped]} (${report.stopped})`,
+    `stopped  ${whyStopped(report)} (${report.stopped})`,
     `left     ${formatCount(report.remaining, "job")}`,
     `cost     ${formatCost(report)}`,
   ].join("\n");
+}
+
+function whyStopped({ stopped, remaining }: DrainReport): string {
+  return stopped === "empty" && remaining > 0 ? "what is left is of classes that this app does not have" : WHY[stopped];
 }
 
 /** The same in one line. */

@@ -92,7 +92,9 @@ export async function runDev(options: DevOptions): Promise<void> {
   }
 }
 
-function buildDevAirlift(app: App, logger: Logger, redis: RedisClient, { queues, concurrency }: DevOptions): Airlift {
+function buildDevAirlift(app: App, logger: Logger, redis: RedisClient, options: DevOptions): Airlift {
+  // Nobody else's queues are in this Redis.
+  const { queues = app.airlift ? undefined : ["*"], concurrency } = options;
   return buildAirlift(app, logger, {
     ...{ redis, graceMs: GRACE_MS },
     ...(queues && { queues }),

@@ -44,3 +44,12 @@ export function stringifyJson(value: unknown): string {
     return member;
   });
 }
+
+/** What is wrong with a text that JSON.parse refused. The engine's own message quotes the text; of it only the position is passed on. */
+export function describeJsonError(error: unknown): string {
+  if (error instanceof RangeError) return "is nested too deeply";
+  const { message } = error as Error;
+  if (message.startsWith("Unexpected end")) return "is not valid JSON: it ends too early";
+  const position = /at position (\d+)(?: \(line \d+ column \d+\))?$/.exec(message)?.[1];
+  return position === undefined ? "is not valid JSON" : `is not valid JSON (at character ${Number(position) + 1})`;
+}

@@ -1,3 +1,5 @@
+import { describeJsonError } from "../core/json.ts";
+
 /** A text, read as JSON. `message` says what is wrong with it and quotes nothing of it. */
 export type ParsedJson =
   | { readonly kind: "value"; readonly value: unknown }
@@ -18,7 +20,7 @@ export function parseExactJson(text: string): ParsedJson {
   try {
     return { kind: "value", value: MAY_CHANGE.test(text) ? JSON.parse(text, keepNumber) : JSON.parse(text) };
   } catch (error) {
-    return { kind: "invalid", message: describe(error) };
+    return { kind: "invalid", message: describeJsonError(error) };
   }
 }
 
@@ -42,13 +44,4 @@ const MAY_CHANGE = /\d{16}|\d\.\d|\d[eE][+-]?\d|-0/;
 function keepNumber(_key: string, value: unknown, context?: SourceContext): unknown {
   if (typeof value !== "number" || context?.source === undefined || context.source === String(value)) return value;
   return rawJSON(context.source);
-}
-
-// The engine's messages quote the text: of them only the position may leave.
-function describe(error: unknown): string {
-  if (error instanceof RangeError) return "is nested too deeply";
-  const { message } = error as Error;
-  if (message.startsWith("Unexpected end")) return "is not valid JSON: it ends too early";
-  const position = /at position (\d+)(?: \(line \d+ column \d+\))?$/.exec(message)?.[1];
-  return position === undefined ? "is not valid JSON" : `is not valid JSON (at character ${Number(position) + 1})`;
 }

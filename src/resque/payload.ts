@@ -1,5 +1,5 @@
 import { UsageError } from "../core/errors.ts";
-import { type BigIntegers, parseJson, stringifyJson } from "../core/json.ts";
+import { type BigIntegers, describeJsonError, parseJson, stringifyJson } from "../core/json.ts";
 import type { ClaimedJob } from "../core/store.ts";
 
 /** Airlift's own member, always the last of a payload. No producer's payload bears it. */
@@ -14,7 +14,7 @@ export function parsePayload(raw: string, bigIntegers: BigIntegers = "bigint"): 
   try {
     value = parseJson(raw, bigIntegers);
   } catch (error) {
-    return malformed(raw, `not JSON: ${(error as Error).message}`);
+    return malformed(raw, `it ${describeJsonError(error)}`);
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return malformed(raw, `expected an object with class and args, got ${nameOf(value)}`);

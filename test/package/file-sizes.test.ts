@@ -8,7 +8,7 @@ const LIMITS: readonly (readonly [pattern: RegExp, lines: number])[] = [
   [/\.generated\.ts$/, Number.POSITIVE_INFINITY],
   [/^src\/(redis|platform|target)\/.*\.ts$/, 250],
   [/^(src|scripts|bench|examples)\/.*\.ts$/, 400],
-  [/^src\/.*\.lua$/, 250],
+  [/^src\/.*\.lua$/, 120],
   [/^functions\//, 50],
   [/^test\/.*\.ts$/, 600],
 ];

@@ -1,0 +1,107 @@
+--[[
+exchange: settles the slots that have finished and fills the slots that are free, in one step.
+
+KEYS  1 pause-all-workers, 2 stat:processed, 3 stat:failed, 4 failed, 5 airlift:drains, 6 workers, 7 workers:heartbeat, then
+      Q queues (those to try first, in order), their Q pause keys, the fence (the :started key of the drain's slot 0), S slots
+      (those to settle first, those to fill last), and in an opening call the :started keys of all slots but slot 0
+ARGV  1 drain id, 2 seq.attempt, 3 Q, 4 queues to try, 5 S, 6 slots to settle, 7 first slot to fill, 8 most payload bytes to claim,
+      9 number of known classes (-1: claim any class), 10 most payloads of a queue to look at for a known class,
+      11 the drain's description in an opening call, else "", 12 lease in ms, 13 started text, 14 heartbeat text, then
+      for each queue the entry's JSON from `"queue"` to `"payload":`;
+      for each slot to settle its token after the drain's id, a kind, and what the kind needs: o (done) for how many slots from here
+      on; f, m, b (failed; m: the payload is no job, b: nor UTF-8) the text before and after the payload; r (to the queue's head),
+      q (to its tail) the queue's number;
+      the known classes; in an opening call the worker ids
+Returns {commands, registered, drained, paused (0 or 1 each), {lost: settlement, …}, {claimed: first slot, queue,
+      number, …}, {their payloads}, {found in a slot: slot, entry, …}, {requeued: queue, jobs before them, …}, an error while filling or "",
+      the token of the new claims}, all numbers from 1
+Keeps: a slot's entry changes only by the token that it bears; an occupied slot is told, never overwritten; what leaves a queue is
+      in a slot when the script ends, or back in the queue if a command of the filling is refused; a drain claims only while its
+      fence stands. A token ends in the count of processed jobs: should the same request be executed again, late, after the job that
+      it claimed has ended, it claims under another token, and nothing that was meant for the first job can end the second. The
+      first write is one that a full database refuses, so that all is refused or nothing.
+In three files, whose texts follow each other: settling, claiming, writing. Longer than 60 lines, because these are safe only together.
+]]
+local commands = 1
+local function call(...)
+  commands = commands + 1
+  return redis.call(...)
+end
+local nq, ntry, nslots = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local nsettle, first, room = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local nclasses, limit, opening = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11] ~= ''
+local fence = 8 + 2 * nq
+local reads = {KEYS[1]}
+for i = 8 + nq, fence + nslots do reads[#reads + 1] = KEYS[i] end
+local seen = call('MGET', unpack(reads))
+local slot = 2 + nq
+local mine = '{"claim":"' .. ARGV[1] .. '.'
+local at = 15 + nq
+
+local done, failures, heads, tails, lost, freed = 0, {}, {}, {}, {}, {}
+local i = 1
+while i <= nsettle do
+  local kind, bears = ARGV[at + 1], mine .. ARGV[at] .. '",'
+  local count = kind == 'o' and tonumber(ARGV[at + 2]) or 1
+  for j = i, i + count - 1 do
+    local entry = seen[slot + j]
+    if not entry or string.sub(entry, 1, #bears) ~= bears then
+      lost[#lost + 1] = j
+    elseif kind == 'o' then
+      freed[j] = true
+      done = done + 1
+    else
+      freed[j] = true
+      local payload = string.sub(entry, select(2, string.find(entry, ',"payload":', 1, true)) + 1, -2)
+      if kind == 'r' or kind == 'q' then
+        local into, queue = kind == 'r' and heads or tails, tonumber(ARGV[at + 2])
+        into[queue] = into[queue] or {}
+        table.insert(into[queue], payload)
+      else
+        done = done + 1
+        if kind ~= 'f' then
+          payload = cjson.encode(payload)
+          if kind == 'b' then
+            payload = string.gsub(payload, '[\128-\255]', function(c) return string.format('\\u%04x', string.byte(c)) end)
+          end
+          payload = '{"class":"MalformedPayload","args":[' .. payload .. ']}'
+        end
+        failures[#failures + 1] = ARGV[at + 2] .. payload .. ARGV[at + 3]
+      end
+    end
+  end
+  i = i + count
+  at = at + ((kind == 'f' or kind == 'm' or kind == 'b') and 4 or 3)
+end
+
+local found, free = {}, {}
+for i = first, nslots do
+  local entry = seen[slot + i]
+  if entry and not freed[i] then
+    found[#found + 1] = i
+    found[#found + 1] = entry
+  else
+    free[#free + 1] = i
+  end
+end
+
+local token = ARGV[1] .. '.' .. ARGV[2] .. '.' .. string.format('%.0f', call('INCRBY', KEYS[2], done))
+if #failures > 0 then
+  commands = commands + 1
+  local pushed = redis.pcall('RPUSH', KEYS[4], unpack(failures))
+  if type(pushed) == 'table' and pushed.err then
+    redis.call('INCRBY', KEYS[2], -done)
+    return pushed
+  end
+  call('INCRBY', KEYS[3], #failures)
+end
+for queue, payloads in pairs(heads) do
+  local reversed = {}
+  for i = #payloads, 1, -1 do reversed[#reversed + 1] = payloads[i] end
+  call('LPUSH', KEYS[7 + queue], unpack(reversed))
+end
+local requeued = {}
+for queue, payloads in pairs(tails) do
+  requeued[#requeued + 1] = queue
+  requeued[#requeued + 1] = call('RPUSH', KEYS[7 + queue], unpack(payloads)) - #payloads
+end
