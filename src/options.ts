@@ -81,14 +81,29 @@ export const DEFAULT_AIRLIFT_OPTIONS: {
 export type ResolvedAirliftOptions = AirliftOptions &
   Required<Pick<AirliftOptions, keyof typeof DEFAULT_AIRLIFT_OPTIONS>>;
 
-const integer = (min: number, max: number): v.GenericSchema<number> => {
-  const expected = `expected an integer from ${min} to ${max}`;
-  return v.pipe(v.number(expected), v.integer(expected), v.minValue(min, expected), v.maxValue(max, expected));
-};
-const text = v.pipe(v.string("expected a text"), v.minLength(1, "expected a text that is not empty"));
+// One kind of check for all that is not a structure: each further validator of the library is in every bundle.
+const is = <T>(check: (value: unknown) => boolean, expected: string): v.GenericSchema<T> =>
+  v.custom<T>(check, `expected ${expected}`);
+const integer = (min: number, max: number): v.GenericSchema<number> =>
+  is(
+    (value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
+    `an integer from ${min} to ${max}`,
+  );
+const isFunction = (value: unknown): boolean => typeof value === "function";
+const isText = (value: unknown): boolean => typeof value === "string";
+const text = is<string>((value) => isText(value) && value !== "", "a text that is not empty");
 const oneOf = <const T extends readonly string[]>(values: T): v.GenericSchema<T[number]> =>
-  v.picklist(values, `expected one of ${values.map((value) => JSON.stringify(value)).join(", ")}`);
-const fn = v.function("expected a function");
+  is(
+    (value) => isText(value) && values.includes(value as string),
+    `one of ${values.map((value) => `"${value}"`).join(", ")}`,
+  );
+const having = (names: readonly string[], expected: string): v.GenericSchema<object> =>
+  is(
+    (value) =>
+      typeof value === "object" && value !== null && names.every((name) => isFunction(Reflect.get(value, name))),
+    expected,
+  );
+const fn = is<() => void>(isFunction, "a function");
 /** Redis' own limit on a script's arguments leaves room for this many slots. */
 const MAX_CONCURRENCY = 1_000;
 const MAX_MS = 86_400_000;
@@ -104,14 +119,14 @@ const jobSchema = v.strictObject(
 );
 const optionsSchema = v.strictObject(
   {
-    redis: v.looseObject(
-      { command: fn, pipeline: fn, transaction: fn, script: fn },
-      'expected a Redis client: upstash() of "airlift/redis/upstash" or ioredis(url) of "airlift/redis/ioredis"',
+    redis: having(
+      ["command", "pipeline", "transaction", "script"],
+      'a Redis client: upstash() of "airlift/redis/upstash" or ioredis(url) of "airlift/redis/ioredis"',
     ),
-    queues: v.array(v.string("expected a queue's name or pattern"), "expected an array of queues"),
+    queues: v.array(is<string>(isText, "a queue's name or pattern"), "expected an array of queues"),
     jobs: v.array(jobSchema, "expected an array of job definitions"),
     concurrency: v.optional(integer(1, MAX_CONCURRENCY)),
-    namespace: v.optional(v.string("expected a text")),
+    namespace: v.optional(is<string>(isText, "a text")),
     timeoutMs: v.optional(integer(1, MAX_MS)),
     leaseMs: v.optional(integer(1_000, 240_000)),
     crashLimit: v.optional(integer(1, 1_000)),
@@ -120,28 +135,21 @@ const optionsSchema = v.strictObject(
     unknownClass: v.optional(oneOf(["fail", "leave", "requeue"])),
     bigIntegers: v.optional(oneOf(["bigint", "text"])),
     platform: v.optional(
-      v.pipe(v.string(), v.regex(/^[a-z0-9-]+$/, "expected lower-case letters, digits and hyphens")),
-    ),
-    logger: v.optional(
-      v.looseObject(
-        { debug: fn, info: fn, warn: fn, error: fn },
-        "expected an object with debug, info, warn and error",
+      is<string>(
+        (value) => isText(value) && /^[a-z0-9-]+$/.test(value as string),
+        "lower-case letters, digits and hyphens",
       ),
     ),
+    logger: v.optional(having(["debug", "info", "warn", "error"], "an object with debug, info, warn and error")),
     onEvent: v.optional(fn),
   },
   "expected an object",
 );
 const drainSchema = v.strictObject(
   {
-    deadlineMs: v.optional(
-      v.pipe(v.number("expected an instant in milliseconds since the epoch"), v.finite("expected a finite number")),
-    ),
+    deadlineMs: v.optional(is<number>(Number.isFinite, "an instant in milliseconds since the epoch")),
     signal: v.optional(
-      v.custom<AbortSignal>(
-        (value) => typeof value === "object" && value !== null && "aborted" in value,
-        "expected an AbortSignal",
-      ),
+      is<AbortSignal>((value) => typeof value === "object" && value !== null && "aborted" in value, "an AbortSignal"),
     ),
     maxJobs: v.optional(integer(1, Number.MAX_SAFE_INTEGER)),
     onEvent: v.optional(fn),

@@ -3,7 +3,10 @@ import type { Logger } from "../core/job.ts";
 
 /** Logs what somebody who reads the log of a drain wants to know: jobs that failed, and what went other ways than it should. */
 export function logEvents(logger: Logger): OnEvent {
+  // Before that nothing is at stake, and the drain's own error says the same soon.
+  let hasClaimed = false;
   return (event) => {
+    if (event.kind === "job-claimed") hasClaimed = true;
     if (event.kind === "job-ended" && event.outcome.kind === "failed") {
       const { exception, message } = event.outcome.failure;
       const error = `${exception}: ${message.split("\n", 1)[0]}`;
@@ -13,7 +16,7 @@ export function logEvents(logger: Logger): OnEvent {
         queue: event.queue,
         class: event.class ?? "",
       });
-    } else if (event.kind === "store-retry" && event.attempt === 1) {
+    } else if (event.kind === "store-retry" && event.attempt === 1 && hasClaimed) {
       logger.warn(`${event.error.message}; trying again until the lease or the time is over`);
     } else if (event.kind === "drain-recovered") {
       const { requeued, failed } = event;
