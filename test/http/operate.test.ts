@@ -7,9 +7,12 @@ import type { DrainEvent } from "../../src/core/events.ts";
 import { defineJob } from "../../src/core/job.ts";
 import { createHttpApp } from "../../src/http/app.ts";
 import { upstash } from "../../src/redis/upstash.ts";
-import { startRedis } from "../support/redis.ts";
+import { hasRedisServer, startRedis } from "../support/redis.ts";
 import { until } from "../support/until.ts";
 import { NDJSON, type OpenApp, openApp, problemOf } from "./open-app.ts";
+
+/** The embedded Redis has no commandstats, CLIENT PAUSE or maxmemory. */
+const onRedisServer = test.skipIf(!hasRedisServer());
 
 const ran: unknown[] = [];
 let release: () => void = () => undefined;
@@ -233,7 +236,7 @@ describe("when Redis is gone", () => {
     expect(lost.logged.join()).toMatch(/enqueue over HTTP/);
   });
 
-  test("what a full Redis refuses is certain", async () => {
+  onRedisServer("what a full Redis refuses is certain", async () => {
     await using full = await openApp();
     await full.client.command(["CONFIG", "SET", "maxmemory", "1"]);
     const problem = await problemOf(await full.enqueue({ class: "A" }));
@@ -260,7 +263,7 @@ test("Retry-After says how long a throttling Redis wants to be left alone, round
 });
 
 describe("/health", () => {
-  test("is public, says nothing but ok, and asks Redis once in healthMaxAgeMs", async () => {
+  onRedisServer("is public, says nothing but ok, and asks Redis once in healthMaxAgeMs", async () => {
     const app = createHttpApp(open.airlift, { healthMaxAgeMs: 60_000 });
     const pings = async () =>
       /cmdstat_ping:calls=(\d+)/.exec(String(await open.client.command(["INFO", "commandstats"])))?.[1];

@@ -23,11 +23,13 @@ local function take(key, payloads)
     end
   end
   if keep < #payloads then
-    local back = {}
-    for n = #payloads, keep + 1, -1 do back[#back + 1] = payloads[n] end
-    commands = commands + 1
-    local pushed = redis.pcall('LPUSH', key, unpack(back))
-    if type(pushed) == 'table' and pushed.err then keep = #payloads end
+    local last = #payloads
+    while last > keep do
+      commands = commands + 1
+      local pushed = redis.pcall('LPUSH', key, payloads[last])
+      if type(pushed) == 'table' and pushed.err then keep = last end
+      last = last - 1
+    end
     want = #claimed + keep
     asked = want
   end
