@@ -51,14 +51,14 @@ const MAX_BUSY_MS = 10;
 const MIN_ANSWER_MS = 1_000;
 /** Jobs are not claimed for less time than this. */
 const MIN_CLAIM_MS = 100;
+/** Timers of most hosts are no finer. */
+const TIMER_MS = 1;
+
 /** A claim, numbered in the order in which the jobs left their queues. */
 interface HeldClaim extends Claim {
   readonly number: number;
 }
 type HeldSettlement = Settlement & { readonly claim: HeldClaim };
-
-/** Timers of most hosts are no finer. */
-const TIMER_MS = 1;
 
 export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, context: LoopContext): ExchangeLoop {
   const { store, clock, registry, settings } = deps;
