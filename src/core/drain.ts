@@ -39,7 +39,7 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
   const budgetEndMs = deadlineMs - settings.marginMs;
   checkBudget(deps, budgetEndMs - startedMs);
   const onRetry = (error: StoreError, attempt: number, delayMs: number): void =>
-    emit({ kind: "store-retry", error, attempt, delayMs });
+    emit?.({ kind: "store-retry", error, attempt, delayMs });
   const patiently = <T>(call: () => Promise<T>, patienceMs = PATIENCE_MS, minMs = 0): Promise<T> => {
     const nowMs = clock.nowMs();
     const untilMs = Math.max(nowMs + minMs, Math.min(nowMs + patienceMs, deadlineMs));
@@ -68,7 +68,7 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
         const result = await calling(() => store.recover(dead));
         tally.recovered += result.requeued;
         requeued += result.requeued;
-        emit({ kind: "drain-recovered", drainId: dead.drainId, ...result });
+        emit?.({ kind: "drain-recovered", drainId: dead.drainId, ...result });
       } catch (error) {
         if (!isStoreError(error) || error.retryable) throw error;
         // One that cannot be recovered must not keep the others, and the queues, waiting.
@@ -112,15 +112,15 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
     }
   };
 
-  emit({ kind: "drain-started", drainId: store.drainId });
+  emit?.({ kind: "drain-started", drainId: store.drainId });
   try {
     const { stopped, remaining } = await run();
     const report = { stopped, ...spent(), remaining };
-    emit({ kind: "drain-ended", drainId: store.drainId, report });
+    emit?.({ kind: "drain-ended", drainId: store.drainId, report });
     return report;
   } catch (error) {
     const thrown = isStoreError(error) ? new DrainError(spent(), error) : error;
-    emit({ kind: "drain-failed", drainId: store.drainId, error: thrown });
+    emit?.({ kind: "drain-failed", drainId: store.drainId, error: thrown });
     throw thrown;
   }
 }

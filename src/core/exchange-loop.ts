@@ -1,8 +1,8 @@
 import type { DrainDeps, DrainOptions } from "./drain-deps.ts";
 import { isStoreError, type StoreError } from "./errors.ts";
-import type { DrainEvent } from "./events.ts";
-import { createJobRunner } from "./job-runner.ts";
-import { type Failure, type Outcome, RELEASED, REQUEUED } from "./outcome.ts";
+import type { Emit } from "./guard-listeners.ts";
+import { createHand } from "./hand.ts";
+import { type Failure, type Outcome, RELEASED } from "./outcome.ts";
 import { createPacing, maxHand } from "./pacing.ts";
 import { repeat } from "./repeat.ts";
 import type { StopReason } from "./report.ts";
@@ -14,7 +14,7 @@ export interface LoopContext {
   readonly budgetEndMs: number;
   readonly startedMs: number;
   readonly tally: Tally;
-  readonly emit: (event: DrainEvent) => void;
+  readonly emit: Emit;
   readonly onRetry: (error: StoreError, attempt: number, delayMs: number) => void;
   /** Calls the store with little patience. */
   readonly briefly: <T>(call: () => Promise<T>) => Promise<T>;
@@ -45,8 +45,6 @@ const MAX_FAILURE_CHARS = 1_000_000;
 const HOPELESS_SHARE = 0.9;
 /** … unless the drain was so short that it says little about the job. */
 const MIN_HOPELESS_MS = 10_000;
-/** Handlers may keep the event loop busy this long in a row. */
-const MAX_BUSY_MS = 10;
 /** An exchange gets this long even if time is up: it may be the one that gives the jobs back. */
 const MIN_ANSWER_MS = 1_000;
 /** Jobs are not claimed for less time than this. */
@@ -69,7 +67,6 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   const waker = createWaker(clock);
   // An array of flags, as a Set that is changed for each job leaves garbage that V8's scavenger keeps (100 MB over a million jobs).
   const isFree = new Array<boolean>(slotsFor(concurrency)).fill(true);
-  const hand: HeldClaim[] = [];
   let finished: HeldSettlement[] = [];
   /** Settlements that are on their way. */
   let sent: readonly Settlement[] = [];
@@ -86,68 +83,27 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   const finish = (claim: HeldClaim, outcome: Outcome, durationMs: number): void => {
     if (finished.length === 0) firstFinishedMs = clock.nowMs();
     finished.push({ claim, outcome });
-    emit({ kind: "job-ended", queue: claim.queue, class: classOf(claim.job), outcome, durationMs });
-    if (finished.length === 1 || finished.length >= pacing.gatherJobs || runner.size + hand.length === 0) waker.wake();
+    emit?.({ kind: "job-ended", queue: claim.queue, class: classOf(claim.job), outcome, durationMs });
+    if (finished.length === 1 || finished.length >= pacing.gatherJobs || hand.isIdle) waker.wake();
   };
-
-  const runner = createJobRunner<HeldClaim>({
-    clock,
-    logger: deps.logger,
-    runHandler: deps.runHandler,
-    timeoutMs: settings.timeoutMs,
-    onEnd(claim, outcome, durationMs) {
-      pacing.noteJob(durationMs);
-      finish(claim, outcome, durationMs);
-      pump();
-    },
-  });
 
   const fits = (timeoutMs = 0): boolean => budgetEndMs - clock.nowMs() >= timeoutMs;
-  const releaseHand = (): void => {
-    for (const claim of hand.splice(0)) finish(claim, RELEASED, 0);
-  };
-
-  const begin = (claim: HeldClaim): void => {
-    const { job } = claim;
-    const definition = job.kind === "job" ? registry.find(job.class) : undefined;
-    if (job.kind === "malformed") finish(claim, { kind: "failed", failure: notAJob(job.reason) }, 0);
-    else if (definition && !fits(definition.timeoutMs)) finish(claim, RELEASED, 0);
-    else if (definition) runner.start(claim, job, definition);
-    // `leave` hands out none that it could read; what it could not read is put back.
-    else if (settings.unknownClass !== "fail") finish(claim, REQUEUED, 0);
-    else finish(claim, { kind: "failed", failure: unknownClass(job.class, registry.classes) }, 0);
-  };
-
-  let isPumping = false;
-  let busyMs = 0;
-  /** Starts what is in hand. Jobs that compute get a turn each, so that time limits, the beat and the deadline get theirs. */
-  const pump = (): void => {
-    // A handler that returns at once ends in here, and the loop below goes on by itself.
-    if (isPumping) return;
-    isPumping = true;
-    while (runner.size < concurrency && hand.length > 0) {
-      if (busyMs >= MAX_BUSY_MS) {
-        void clock.yield().then(() => {
-          busyMs = 0;
-          isPumping = false;
-          pump();
-        });
-        return;
-      }
-      const beforeMs = clock.nowMs();
-      begin(hand.shift() as HeldClaim);
-      busyMs += clock.nowMs() - beforeMs;
-    }
-    isPumping = false;
-    if (runner.size + hand.length === 0) waker.wake();
-  };
+  const hand = createHand<HeldClaim>({
+    ...{ clock, registry, concurrency, fits, finish },
+    unknownClass: settings.unknownClass,
+    timeoutMs: settings.timeoutMs,
+    logger: deps.logger,
+    runHandler: deps.runHandler,
+    onRun: pacing.noteJob,
+    onIdle: waker.wake,
+  });
 
   const endAll = async (reason: StopReason): Promise<void> => {
     stop = reason;
-    releaseHand();
+    hand.release();
     const wholeMs = reason === "deadline" ? budgetEndMs - context.startedMs : Number.POSITIVE_INFINITY;
     const failAfterMs = Math.max(wholeMs * HOPELESS_SHARE, MIN_HOPELESS_MS);
-    await runner.abort(abortError(reason), failAfterMs);
+    await hand.abort(abortError(reason), failAfterMs);
     waker.wake();
   };
 
@@ -155,19 +111,18 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   const want = (): number => {
     if (stop) return 0;
     if (tally.claimed >= maxJobs) stop = "budget";
-    const neededMs = Math.max(registry.longestTimeoutMs, Math.min(runner.longestMs, settings.timeoutMs), MIN_CLAIM_MS);
+    const neededMs = Math.max(registry.longestTimeoutMs, Math.min(hand.longestMs, settings.timeoutMs), MIN_CLAIM_MS);
     if (!fits(neededMs)) stop = "deadline";
     if (stop) return 0;
-    return Math.min(concurrency + pacing.hand - runner.size - hand.length, maxJobs - tally.claimed);
+    return Math.min(concurrency + pacing.hand - hand.size, maxJobs - tally.claimed);
   };
 
-  const isIdle = (): boolean => runner.size + hand.length === 0;
-  const hasRoom = (): boolean => stop === undefined && hand.length === 0 && runner.size < concurrency;
+  const hasRoom = (): boolean => stop === undefined && hand.size < concurrency;
   const beatAtMs = (): number => (seq === 0 ? Number.POSITIVE_INFINITY : lastBeatMs + leaseMs / 3);
 
   /** When the next exchange is due; 0 for at once. */
   const dueAtMs = (): number => {
-    if (finished.length >= pacing.gatherJobs || (isIdle() && finished.length > 0)) return 0;
+    if (finished.length >= pacing.gatherJobs || (hand.isIdle && finished.length > 0)) return 0;
     if (hasRoom() && !isDrained && finished.length === 0 && want() > 0) return 0;
     if (finished.length === 0) return beatAtMs();
     // With nothing left to claim nobody waits for these slots.
@@ -222,14 +177,14 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     if (isBeat) lastBeatMs = nowMs;
     for (const slot of [...settledSlots, ...fill]) isFree[slot] = true;
     tally.settled(settle, result.lost);
-    for (const { claim } of result.lost) emit({ kind: "job-lost", queue: claim.queue, class: classOf(claim.job) });
+    for (const { claim } of result.lost) emit?.({ kind: "job-lost", queue: claim.queue, class: classOf(claim.job) });
     for (const claim of result.claims) {
       isFree[claim.slot] = false;
       tally.claimed++;
-      emit({ kind: "job-claimed", queue: claim.queue, class: classOf(claim.job), slot: claim.slot });
-      const held: HeldClaim = { ...claim, number: tally.claimed };
+      emit?.({ kind: "job-claimed", queue: claim.queue, class: classOf(claim.job), slot: claim.slot });
+      const held: HeldClaim = Object.assign(claim, { number: tally.claimed });
       if (stop) finish(held, RELEASED, 0);
-      else hand.push(held);
+      else hand.take(held);
     }
     if (fill.length > 0) {
       isDrained = result.isDrained;
@@ -238,7 +193,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
       pollAtMs = clock.nowMs() + pollMs;
     }
     if (!result.isRegistered && stop !== "lost") await endAll("lost");
-    pump();
+    hand.pump();
     if (isBeat) await lookForMore(async () => (await context.recoverDead(context.briefly)) > 0);
   };
 
@@ -261,7 +216,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     const dueMs = dueAtMs();
     const nowMs = clock.nowMs();
     if (dueMs <= nowMs) await exchange();
-    else if (isIdle() && finished.length === 0) return false;
+    else if (hand.isIdle && finished.length === 0) return false;
     else {
       const canPoll = isDrained && hasRoom();
       if (canPoll && pollAtMs <= nowMs) await poll();
@@ -282,7 +237,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     const onAbort = (): void => {
       stop ??= "aborted";
       abortedMs = clock.nowMs();
-      releaseHand();
+      hand.release();
       after(settings.graceMs, "aborted");
       waker.wake();
     };
@@ -302,7 +257,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
         while (await step());
       } finally {
         unwatch();
-        runner.dispose();
+        hand.dispose();
       }
       return stop ?? (isPaused ? "paused" : "empty");
     },
@@ -322,20 +277,6 @@ function classOf(job: ClaimedJob): string | undefined {
 
 function sizeOf(failure: Failure): number {
   return failure.message.length + failure.backtrace.reduce((sum, line) => sum + line.length, 100);
-}
-
-function notAJob(reason: string): Failure {
-  return { exception: "MalformedPayload", message: `the payload is not a Resque job: ${reason}`, backtrace: [] };
-}
-
-function unknownClass(className: string, known: readonly string[]): Failure {
-  const list =
-    known.length > 0 ? `it knows ${known.slice(0, 20).join(", ")}${known.length > 20 ? ", …" : ""}` : "it knows none";
-  return {
-    exception: "UnknownJobClass",
-    message: `this app has no job for the class ${JSON.stringify(className)}; ${list}`,
-    backtrace: [],
-  };
 }
 
 function abortError(reason: StopReason): Error {

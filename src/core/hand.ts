@@ -1,0 +1,130 @@
+import type { Clock } from "./clock.ts";
+import type { UnknownClassPolicy } from "./drain-deps.ts";
+import type { Logger } from "./job.ts";
+import { createJobRunner, type RunHandler } from "./job-runner.ts";
+import { type Failure, type Outcome, RELEASED, REQUEUED } from "./outcome.ts";
+import type { Registry } from "./registry.ts";
+import type { Claim } from "./store.ts";
+
+export interface HandOptions<C extends Claim> {
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly concurrency: number;
+  readonly unknownClass: UnknownClassPolicy;
+  readonly timeoutMs: number;
+  readonly logger: Logger;
+  readonly runHandler: RunHandler;
+  /** Whether a job with this time limit of its own may still be started. */
+  readonly fits: (timeoutMs: number | undefined) => boolean;
+  /** Called once for each claim. */
+  readonly finish: (claim: C, outcome: Outcome, durationMs: number) => void;
+  /** Told how long each handler took. */
+  readonly onRun: (durationMs: number) => void;
+  /** Nothing is left to start or to wait for. */
+  readonly onIdle: () => void;
+}
+
+/** The claimed jobs of a drain: those that run, as many as the concurrency, and those held in hand until one of them ends. */
+export interface Hand<C extends Claim> {
+  /** Running and in hand. */
+  readonly size: number;
+  readonly isIdle: boolean;
+  /** The longest run so far of a class without a time limit of its own. */
+  readonly longestMs: number;
+  take(claim: C): void;
+  /** Starts what may be started. */
+  pump(): void;
+  /** Releases what was not started. */
+  release(): void;
+  /** @see JobRunner.abort */
+  abort(reason: Error, failAfterMs: number): Promise<void>;
+  dispose(): void;
+}
+
+/** Handlers may keep the event loop busy this long in a row. */
+const MAX_BUSY_MS = 10;
+
+export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
+  const { clock, registry, concurrency, fits, finish } = options;
+  const waiting: C[] = [];
+  let isPumping = false;
+  let busyMs = 0;
+
+  const runner = createJobRunner<C>({
+    clock,
+    logger: options.logger,
+    runHandler: options.runHandler,
+    timeoutMs: options.timeoutMs,
+    onEnd(claim, outcome, durationMs) {
+      options.onRun(durationMs);
+      finish(claim, outcome, durationMs);
+      pump();
+    },
+  });
+
+  const begin = (claim: C): void => {
+    const { job } = claim;
+    const definition = job.kind === "job" ? registry.find(job.class) : undefined;
+    if (job.kind === "malformed") finish(claim, { kind: "failed", failure: notAJob(job.reason) }, 0);
+    else if (definition && !fits(definition.timeoutMs)) finish(claim, RELEASED, 0);
+    else if (definition) runner.start(claim, job, definition);
+    // `leave` hands out none that it could read; what it could not read is put back.
+    else if (options.unknownClass !== "fail") finish(claim, REQUEUED, 0);
+    else finish(claim, { kind: "failed", failure: unknownClass(job.class, registry.classes) }, 0);
+  };
+
+  /** Jobs that compute get a turn each, so that time limits, the beat and the deadline get theirs. */
+  const pump = (): void => {
+    // A handler that returns at once ends in here, and the loop below goes on by itself.
+    if (isPumping) return;
+    isPumping = true;
+    while (runner.size < concurrency && waiting.length > 0) {
+      if (busyMs >= MAX_BUSY_MS) {
+        void clock.yield().then(() => {
+          busyMs = 0;
+          isPumping = false;
+          pump();
+        });
+        return;
+      }
+      const beforeMs = clock.nowMs();
+      begin(waiting.shift() as C);
+      busyMs += clock.nowMs() - beforeMs;
+    }
+    isPumping = false;
+    if (runner.size + waiting.length === 0) options.onIdle();
+  };
+
+  return {
+    get size() {
+      return runner.size + waiting.length;
+    },
+    get isIdle() {
+      return runner.size + waiting.length === 0;
+    },
+    get longestMs() {
+      return runner.longestMs;
+    },
+    take: (claim) => void waiting.push(claim),
+    pump,
+    release() {
+      for (const claim of waiting.splice(0)) finish(claim, RELEASED, 0);
+    },
+    abort: runner.abort,
+    dispose: runner.dispose,
+  };
+}
+
+function notAJob(reason: string): Failure {
+  return { exception: "MalformedPayload", message: `the payload is not a Resque job: ${reason}`, backtrace: [] };
+}
+
+function unknownClass(className: string, known: readonly string[]): Failure {
+  const list =
+    known.length > 0 ? `it knows ${known.slice(0, 20).join(", ")}${known.length > 20 ? ", …" : ""}` : "it knows none";
+  return {
+    exception: "UnknownJobClass",
+    message: `this app has no job for the class ${JSON.stringify(className)}; ${list}`,
+    backtrace: [],
+  };
+}
