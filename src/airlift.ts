@@ -1,4 +1,3 @@
-import { getRuntimeKey } from "hono/adapter";
 import { drain } from "./core/drain.ts";
 import type { DrainOptions as CoreDrainOptions } from "./core/drain-deps.ts";
 import { UsageError } from "./core/errors.ts";
@@ -92,7 +91,7 @@ export function createAirlift(options: AirliftOptions): Airlift {
   const keys = createKeys(settings.namespace);
   const selector = createQueueSelector(options.queues);
   const registry = createRegistry(options.jobs);
-  const platform = options.platform ?? getRuntimeKey();
+  const platform = options.platform ?? runtimeName();
   const logger = options.logger ?? consoleLogger;
 
   const drainOnce = (drainOptions: DrainOptions): Promise<DrainReport> => {
@@ -172,4 +171,10 @@ function randomId(): string {
 function processId(): number {
   const { process } = globalThis as { process?: { pid?: number } };
   return process?.pid ?? 1;
+}
+
+/** `node`, `deno`, `bun`, `cloudflare`: how the runtime begins its name for itself, which WinterTC's common API asks of each. */
+function runtimeName(): string {
+  const { navigator } = globalThis as { navigator?: { userAgent?: string } };
+  return /^[a-z]+/i.exec(navigator?.userAgent ?? "")?.[0].toLowerCase() ?? "js";
 }
