@@ -16,12 +16,14 @@ const MAX_LINE_BYTES = 10_000_000;
  *
  * @param file a path, or `-` for standard input
  * @param queue of the lines that name none
+ * @param onProgress told how many bytes are read and how many jobs enqueued so far
  * @throws UsageError naming the first wrong line; all lines before it are enqueued, none after it
  */
 export async function enqueueFile(
   airlift: Airlift,
   file: string,
   queue: string | undefined,
+  onProgress: (bytes: number, jobs: number) => void = () => undefined,
 ): Promise<{ readonly enqueued: number }> {
   const label = file === "-" ? "standard input" : file;
   if (file !== "-" && !statSync(file, { throwIfNoEntry: false })?.isFile()) {
@@ -56,8 +58,11 @@ export async function enqueueFile(
 
   const splitter = createLineSplitter(MAX_LINE_BYTES);
   const stream = file === "-" ? process.stdin : createReadStream(file);
+  let bytes = 0;
   for await (const chunk of stream as AsyncIterable<Uint8Array>) {
     for (const line of splitter.push(chunk)) await take(line);
+    bytes += chunk.length;
+    onProgress(bytes, enqueued);
   }
   const last = splitter.end();
   if (last) await take(last);

@@ -1,4 +1,4 @@
-import { MultiBar } from "cli-progress";
+import { MultiBar, SingleBar } from "cli-progress";
 import type { DrainEvent } from "../core/events.ts";
 
 /** Shows how far a drain is, on a terminal; elsewhere only lines pass through. */
@@ -8,6 +8,9 @@ export interface Progress {
   line(text: string): void;
   stop(): void;
 }
+
+/** How both bars look. The command line has its own way to stop, which lets running jobs end. */
+const LOOK = { barCompleteChar: "█", barIncompleteChar: "░", clearOnComplete: true, gracefulExit: false } as const;
 
 /** Lines alone: for pipes and files. */
 export function createPlainProgress(stream: NodeJS.WriteStream): Progress {
@@ -23,12 +26,8 @@ export function createProgressBar(stream: NodeJS.WriteStream, queued: number): P
   const bars = new MultiBar({
     stream,
     format: "{bar} {value}/{total} jobs, {failed} failed, {duration_formatted}",
-    barCompleteChar: "█",
-    barIncompleteChar: "░",
-    clearOnComplete: true,
+    ...LOOK,
     emptyOnZero: true,
-    // The command line has its own way to stop, which lets running jobs end.
-    gracefulExit: false,
   });
   let done = 0;
   let failed = 0;
@@ -55,5 +54,22 @@ export function createProgressBar(stream: NodeJS.WriteStream, queued: number): P
       bars.update();
       bars.stop();
     },
+  };
+}
+
+/** Shows how much of a file is read, on a terminal. */
+export interface FileProgress {
+  update(bytes: number, jobs: number): void;
+  stop(): void;
+}
+
+/** A bar of bytes read, with the jobs that are enqueued. */
+export function createFileBar(stream: NodeJS.WriteStream, totalBytes: number): FileProgress {
+  const format = "{bar} {percentage} %, {jobs} jobs enqueued, {duration_formatted}";
+  const bar = new SingleBar({ ...LOOK, stream, format });
+  bar.start(totalBytes, 0, { jobs: 0 });
+  return {
+    update: (bytes, jobs) => bar.update(bytes, { jobs }),
+    stop: () => bar.stop(),
   };
 }

@@ -1,8 +1,10 @@
+import { statSync } from "node:fs";
 import type { Airlift } from "../airlift.ts";
 import { UsageError } from "../core/errors.ts";
 import { parseExactJson } from "../http/parse-json.ts";
 import { enqueueFile } from "./enqueue-file.ts";
 import { openRedis } from "./open-redis.ts";
+import { createFileBar } from "./progress.ts";
 import type { RedisOptions } from "./redis-options.ts";
 import { formatCount } from "./report-text.ts";
 
@@ -42,8 +44,16 @@ async function runOne(airlift: Airlift, className: string, args: readonly string
 }
 
 async function runFile(airlift: Airlift, options: EnqueueOptions): Promise<Result> {
-  const value = await enqueueFile(airlift, options.file ?? "-", options.queue);
-  return { value, text: `enqueued ${formatCount(value.enqueued, "job")}` };
+  const { file = "-", queue } = options;
+  // How long standard input is, nobody knows.
+  const size = file === "-" || !process.stderr.isTTY ? undefined : statSync(file, { throwIfNoEntry: false })?.size;
+  const bar = size === undefined ? undefined : createFileBar(process.stderr, size);
+  try {
+    const value = await enqueueFile(airlift, file, queue, bar?.update);
+    return { value, text: `enqueued ${formatCount(value.enqueued, "job")}` };
+  } finally {
+    bar?.stop();
+  }
 }
 
 /** JSON if it is JSON, text otherwise. */

@@ -1,6 +1,6 @@
 import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
-import { createPlainProgress, createProgressBar } from "../../src/cli/progress.ts";
+import { createFileBar, createPlainProgress, createProgressBar } from "../../src/cli/progress.ts";
 import type { DrainEvent } from "../../src/core/events.ts";
 import { OK, type Outcome } from "../../src/core/outcome.ts";
 
@@ -40,4 +40,12 @@ test("elsewhere only the lines are written", () => {
   progress.line("a line of a job");
   progress.stop();
   expect(read()).toBe("a line of a job\n");
+});
+
+test("a file's bar shows how much of it is read, and the jobs", () => {
+  const { terminal, read } = createTerminal();
+  const bar = createFileBar(terminal, 200);
+  bar.update(50, 3);
+  bar.stop();
+  expect(read()).toMatch(/25 %, 3 jobs enqueued/);
 });
