@@ -76,6 +76,8 @@ test("dev takes jobs by HTTP, works them with the app given, shows its Redis, an
   expect(await http.command(["GET", "resque:stat:processed"])).toBe("1");
   await tcp.close();
 
+  // The line that says that nothing is left comes last.
+  await eventually(() => /1 job: 1 succeeded/.test(cli.stdout));
   const lines = cli.stdout.split("\n").length;
   await eventually(async () => Number(await http.command(["INCR", "looks"])) > 20); // Several idle drains later:
   expect(cli.stdout.split("\n")).toHaveLength(lines);
