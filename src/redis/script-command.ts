@@ -1,4 +1,4 @@
-import type { LuaScript, RedisCommand, ScriptCall } from "../resque/client.ts";
+import { isScriptCall, type LuaScript, type RedisCommand, type ScriptCall } from "../resque/client.ts";
 
 /**
  * First line of a script for Upstash: without it, a script locks the whole database there. Redis refuses it.
@@ -33,7 +33,7 @@ export function evalCommand(call: ScriptCall, form: ScriptForm): (string | numbe
 
 /** A pipeline's items as commands. */
 export function toCommands(items: readonly (RedisCommand | ScriptCall)[], form: ScriptForm): RedisCommand[] {
-  return items.map((item) => (isCommand(item) ? item : evalshaCommand(item, form)));
+  return items.map((item) => (isScriptCall(item) ? evalshaCommand(item, form) : item));
 }
 
 /** The script calls among a pipeline's items that the server did not know, and so did not run. */
@@ -41,9 +41,5 @@ export function unknownScripts(
   items: readonly (RedisCommand | ScriptCall)[],
   isUnknown: (index: number) => boolean,
 ): { readonly index: number; readonly call: ScriptCall }[] {
-  return items.flatMap((item, index) => (isCommand(item) || !isUnknown(index) ? [] : [{ index, call: item }]));
-}
-
-function isCommand(item: RedisCommand | ScriptCall): item is RedisCommand {
-  return Array.isArray(item);
+  return items.flatMap((item, index) => (isScriptCall(item) && isUnknown(index) ? [{ index, call: item }] : []));
 }

@@ -86,7 +86,6 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
   });
 
   const checkText = async (claim: Claim): Promise<Claim> => {
-    if (!claim.job.raw.includes("\uFFFD")) return claim;
     const call = { script: scripts.samePayload, keys: [own.slots[claim.slot] as string], args: [claim.job.raw] };
     const [commands, isSame] = (await client.script(call, { usage })) as [number, number];
     usage.commands += commands - 1;
@@ -121,7 +120,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     const claims: Claim[] = [];
     for (const claim of reply.claims) {
       usedQueues.add(claim.queue);
-      claims.push(await checkText(claim));
+      claims.push(claim.job.raw.includes("\uFFFD") ? await checkText(claim) : claim);
     }
     return {
       claims,

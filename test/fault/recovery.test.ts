@@ -18,23 +18,23 @@ async function leaveDead(redis: Redis, payload: Buffer): Promise<void> {
   await redis.zadd(keys.drains, 1, JSON.stringify(description));
 }
 
+let server: TestRedis;
+let redis: Redis;
+let client: RedisClient;
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
+  client = ioredis(server.url);
+});
+beforeEach(() => redis.flushall());
+afterAll(async () => {
+  redis.disconnect();
+  await client.close();
+  await server.close();
+});
+
 describe("a payload that has taken down its last drain", () => {
-  let server: TestRedis;
-  let redis: Redis;
-  let client: RedisClient;
-
-  beforeAll(async () => {
-    server = await startRedis();
-    redis = new Redis(server.url);
-    client = ioredis(server.url);
-  });
-  beforeEach(() => redis.flushall());
-  afterAll(async () => {
-    redis.disconnect();
-    await client.close();
-    await server.close();
-  });
-
   /** The only failure, as its reader gets it. */
   const failureOf = async (payload: Buffer): Promise<{ exception: string; payload: { class: string } }> => {
     await leaveDead(redis, payload);
@@ -66,20 +66,6 @@ describe("a payload that has taken down its last drain", () => {
 });
 
 describe("a dead drain", () => {
-  let server: TestRedis;
-  let redis: Redis;
-  let client: RedisClient;
-  beforeAll(async () => {
-    server = await startRedis();
-    redis = new Redis(server.url);
-    client = ioredis(server.url);
-  });
-  beforeEach(() => redis.flushall());
-  afterAll(async () => {
-    redis.disconnect();
-    await client.close();
-    await server.close();
-  });
   const jobs = [{ class: "Job", perform: () => undefined }];
 
   test("whose job bears a member of Airlift's name that is none of Airlift's is recovered like any other", async () => {
