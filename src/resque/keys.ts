@@ -8,6 +8,10 @@ export interface Keys {
   worker(id: string): string;
   /** STRING: since when the worker is there. */
   started(id: string): string;
+  /** LIST of delayed items that are due at this second, in the order in which they were delayed. */
+  delayed(atSeconds: number | string): string;
+  /** SET of the lists that hold this delayed item, as `delayed:<seconds>` without the namespace. */
+  timestamps(item: string): string;
   /** STRING: jobs that the worker has finished. */
   processedBy(id: string): string;
   /** STRING: those of them that failed. */
@@ -24,6 +28,10 @@ export interface Keys {
   readonly failures: string;
   /** STRING "true" while Ruby Resque's workers are paused. */
   readonly pauseAll: string;
+  /** ZSET: member and score are the seconds for which there is a list of delayed items. */
+  readonly delayedSchedule: string;
+  /** Airlift's own. ZSET: member is a job that waits for its next attempt, score is when it is due (ms, Redis time). */
+  readonly retries: string;
   /** Airlift's own. ZSET: member is a drain's description, score is when its lease ends (ms, Redis time). */
   readonly drains: string;
 }
@@ -41,6 +49,8 @@ export function createKeys(namespace = "resque"): Keys {
     queuePause: (name) => `${prefix}pause:queue:${name}`,
     worker: (id) => `${prefix}worker:${id}`,
     started: (id) => `${prefix}worker:${id}:started`,
+    delayed: (atSeconds) => `${prefix}delayed:${atSeconds}`,
+    timestamps: (item) => `${prefix}timestamps:${item}`,
     processedBy: (id) => `${prefix}stat:processed:${id}`,
     failedBy: (id) => `${prefix}stat:failed:${id}`,
     queues: `${prefix}queues`,
@@ -50,6 +60,8 @@ export function createKeys(namespace = "resque"): Keys {
     processed: `${prefix}stat:processed`,
     failures: `${prefix}stat:failed`,
     pauseAll: `${prefix}pause-all-workers`,
+    delayedSchedule: `${prefix}delayed_queue_schedule`,
+    retries: `${prefix}airlift:retries`,
     drains: `${prefix}airlift:drains`,
   };
 }
