@@ -126,6 +126,7 @@ export function createAirlift(options: AirliftOptions): Airlift {
         logger,
         listeners: [options.onEvent, onEvent].filter((listener) => listener !== undefined),
         runHandler: runHandler ?? ((run) => run()),
+        perform: (definition, args, context) => definition.perform(args, context),
       },
       rest,
     );

@@ -1,6 +1,6 @@
 import { styleText } from "node:util";
 import type { DrainEvent } from "../core/events.ts";
-import type { Outcome } from "../core/outcome.ts";
+import type { Failure, Outcome } from "../core/outcome.ts";
 import { formatDuration } from "./report-text.ts";
 
 /**
@@ -18,6 +18,8 @@ export function formatEvent(event: DrainEvent): string | undefined {
       return line("", "", `a dead drain's jobs: ${event.requeued} back in their queues, ${event.failed} failed`);
     case "store-retry":
       return line("", "", styleText("yellow", `${event.error.message}; again in ${formatDuration(event.delayMs)}`));
+    case "jobs-promoted":
+      return line("", "", `jobs that were due: ${event.promoted + event.scheduled} to their queues`);
     case "drain-started":
     case "job-claimed":
     case "drain-ended":
@@ -37,8 +39,16 @@ function formatOutcome(outcome: Outcome): string {
   switch (outcome.kind) {
     case "ok":
       return styleText("green", "done  ");
+    case "discarded":
+      return `${styleText("green", "discarded")}${outcome.reason === undefined ? "" : `: ${firstLine(outcome.reason)}`}`;
     case "failed":
-      return `${styleText("red", "failed")}  ${outcome.failure.exception}: ${firstLine(outcome.failure.message)}`;
+      return `${styleText("red", "failed")}  ${formatFailure(outcome.failure)}`;
+    case "dropped":
+      return `${styleText("red", "failed, dropped")}  ${formatFailure(outcome.failure)}`;
+    case "retrying":
+      return `${styleText("yellow", `failed, again in ${formatDuration(outcome.afterMs)}`)}  ${formatFailure(outcome.failure)}`;
+    case "postponed":
+      return styleText("yellow", `again in ${formatDuration(outcome.afterMs)}`);
     case "released":
       return styleText("yellow", "back in its queue");
     case "requeued":
@@ -46,6 +56,10 @@ function formatOutcome(outcome: Outcome): string {
     default:
       return outcome satisfies never;
   }
+}
+
+function formatFailure({ exception, message }: Failure): string {
+  return `${exception}: ${firstLine(message)}`;
 }
 
 function firstLine(text: string): string {

@@ -14,9 +14,13 @@ export function formatReport(report: DrainReport): string {
   return [
     `did      ${formatWork(report)} in ${formatDuration(report.durationMs)}`,
     `stopped  ${whyStopped(report)} (${report.stopped})`,
-    `left     ${formatCount(report.remaining, "job")}`,
+    `left     ${formatCount(report.remaining, "job")}${formatNextDue(report.nextDueMs)}`,
     `cost     ${formatCost(report)}`,
   ].join("\n");
+}
+
+function formatNextDue(nextDueMs: number | undefined): string {
+  return nextDueMs === undefined ? "" : `; the next is due in ${formatDuration(Math.max(0, nextDueMs - Date.now()))}`;
 }
 
 function whyStopped({ stopped, remaining }: DrainReport): string {
@@ -30,7 +34,7 @@ export function formatReportLine(report: DrainReport): string {
 
 /** Whether a drain found anything to do. */
 export function isIdle(report: DrainReport): boolean {
-  return report.claimed === 0 && report.recovered === 0;
+  return report.claimed + report.recovered + report.promoted + report.scheduled === 0;
 }
 
 /** `1,204 jobs`, `1 job`. */
@@ -55,12 +59,16 @@ function formatWork(report: DrainReport): string {
   const parts = [
     ["succeeded", report.succeeded],
     ["failed", report.failed],
+    ["to be tried again", report.retried],
+    ["discarded", report.discarded],
     ["given back", report.released],
     ["lost to another drain", report.lost],
   ] as const;
   const details = parts.filter(([, count]) => count > 0).map(([name, count]) => `${formatNumber(count)} ${name}`);
   const recovered = report.recovered > 0 ? `; ${formatNumber(report.recovered)} taken back from dead drains` : "";
-  return `${formatCount(report.claimed, "job")}${details.length > 0 ? `: ${details.join(", ")}` : ""}${recovered}`;
+  const due = report.promoted + report.scheduled;
+  const promoted = due > 0 ? `; ${formatNumber(due)} that were due queued` : "";
+  return `${formatCount(report.claimed, "job")}${details.length > 0 ? `: ${details.join(", ")}` : ""}${recovered}${promoted}`;
 }
 
 function formatCost(report: DrainReport): string {

@@ -1,8 +1,9 @@
 import type { Clock } from "./clock.ts";
 import type { OnEvent } from "./events.ts";
 import type { Logger } from "./job.ts";
-import type { RunHandler } from "./job-runner.ts";
+import type { PerformJob, RunHandler } from "./job-runner.ts";
 import type { Registry } from "./registry.ts";
+import type { ScheduleTicker } from "./scheduler.ts";
 import type { DrainStore } from "./store.ts";
 
 /** What becomes of a job whose class the app does not know; `leave` is the store's matter, which then hands out none. */
@@ -28,6 +29,8 @@ export interface DrainDeps {
   readonly logger: Logger;
   readonly listeners: readonly OnEvent[];
   readonly runHandler: RunHandler;
+  readonly perform: PerformJob;
+  readonly ticker?: ScheduleTicker;
 }
 
 export interface DrainOptions {

@@ -1,4 +1,5 @@
 import type { DrainDeps, DrainOptions } from "./drain-deps.ts";
+import { createDue } from "./due.ts";
 import { AirliftError, isStoreError, type StoreError, UsageError } from "./errors.ts";
 import { createExchangeLoop } from "./exchange-loop.ts";
 import { guardListeners } from "./guard-listeners.ts";
@@ -34,6 +35,7 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
   const { store, clock, random, settings } = deps;
   const startedMs = clock.nowMs();
   const tally = createTally();
+  const due = createDue(store, deps.ticker, clock);
   const emit = guardListeners(deps.listeners, guardLogger(deps.logger));
   const deadlineMs = options.deadlineMs ?? Number.POSITIVE_INFINITY;
   const budgetEndMs = deadlineMs - settings.marginMs;
@@ -53,17 +55,32 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
     claimed: tally.claimed,
     succeeded: tally.succeeded,
     failed: tally.failed,
+    retried: tally.retried,
+    discarded: tally.discarded,
     released: tally.released,
     recovered: tally.recovered,
+    promoted: tally.promoted,
+    scheduled: tally.scheduled,
     lost: tally.lost,
+    nextDueMs: due.nextMs,
     commands: store.usage.commands,
     requests: store.usage.requests,
     durationMs: clock.nowMs() - startedMs,
   });
 
-  const recoverDead = async (calling = patiently): Promise<number> => {
+  const promote = async (calling = patiently): Promise<number> => {
+    const { promoted, scheduled } = await due.promote(calling);
+    tally.promoted += promoted;
+    tally.scheduled += scheduled;
+    if (promoted + scheduled > 0) emit?.({ kind: "jobs-promoted", promoted, scheduled });
+    return promoted + scheduled;
+  };
+
+  const survey = async (calling = patiently): Promise<number> => {
     let requeued = 0;
-    for (const dead of await calling(() => store.survey())) {
+    const { dead: deadDrains, nextDueMs } = await calling(() => store.survey());
+    due.noteStored(nextDueMs);
+    for (const dead of deadDrains) {
       try {
         const result = await calling(() => store.recover(dead));
         tally.recovered += result.requeued;
@@ -83,8 +100,13 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
   const run = async (): Promise<{ stopped: StopReason; remaining: number }> => {
     if (options.signal?.aborted) return { stopped: "aborted", remaining: await patiently(() => store.countQueued()) };
     if (deadlineMs <= startedMs) return { stopped: "deadline", remaining: await lastly(() => store.countQueued()) };
+    if (deps.ticker) await promote();
     if (!(await patiently(() => store.hasWork()))) return { stopped: "empty", remaining: 0 };
-    await recoverDead();
+    const queued = (await survey()) + (due.isNow ? await promote() : 0);
+    // What waits for its time alone is no reason to open a drain.
+    if (due.nextMs !== undefined && queued === 0 && !(await patiently(() => store.hasQueued()))) {
+      return { stopped: "empty", remaining: 0 };
+    }
     const loop = createExchangeLoop(deps, options, {
       budgetEndMs,
       startedMs,
@@ -92,7 +114,9 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
       emit,
       onRetry,
       briefly,
-      recoverDead,
+      survey,
+      due,
+      promote,
     });
     try {
       const stopped = await loop.run();

@@ -17,6 +17,8 @@ export type DrainEvent =
   /** The end of a job could not be written: another drain had taken it back. It runs again. */
   | { readonly kind: "job-lost"; readonly queue: string; readonly class: string | undefined }
   | { readonly kind: "drain-recovered"; readonly drainId: string; readonly requeued: number; readonly failed: number }
+  /** Jobs came to their queues because they were due. */
+  | { readonly kind: "jobs-promoted"; readonly promoted: number; readonly scheduled: number }
   /** A call to the store failed and is sent again after `delayMs`. */
   | { readonly kind: "store-retry"; readonly error: StoreError; readonly attempt: number; readonly delayMs: number }
   | { readonly kind: "drain-ended"; readonly drainId: string; readonly report: DrainReport }

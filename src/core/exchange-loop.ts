@@ -1,4 +1,5 @@
 import type { DrainDeps, DrainOptions } from "./drain-deps.ts";
+import type { Due } from "./due.ts";
 import { isStoreError, type StoreError } from "./errors.ts";
 import type { Emit } from "./guard-listeners.ts";
 import { createHand } from "./hand.ts";
@@ -18,8 +19,11 @@ export interface LoopContext {
   readonly onRetry: (error: StoreError, attempt: number, delayMs: number) => void;
   /** Calls the store with little patience. */
   readonly briefly: <T>(call: () => Promise<T>) => Promise<T>;
-  /** Looks for dead drains; returns how many jobs came back to queues. */
-  readonly recoverDead: (calling: <T>(call: () => Promise<T>) => Promise<T>) => Promise<number>;
+  /** Looks for dead drains and for what is due; returns how many jobs came back to queues. */
+  readonly survey: (calling: <T>(call: () => Promise<T>) => Promise<T>) => Promise<number>;
+  readonly due: Due;
+  /** Queues what is due; returns how many jobs. */
+  readonly promote: (calling: <T>(call: () => Promise<T>) => Promise<T>) => Promise<number>;
 }
 
 export interface ExchangeLoop {
@@ -37,6 +41,8 @@ export function slotsFor(concurrency: number): number {
 /** Looks for new jobs while others run: soon at first, then at the pace of an idle Ruby worker. */
 const FIRST_POLL_MS = 1_000;
 const MAX_POLL_MS = 5_000;
+/** While there is enough to do, jobs that are due wait for their queues at most this long. */
+const PROMOTE_EVERY_MS = 1_000;
 /** How much longer finished jobs gather when the queues are empty. */
 const DRAINED_GATHER = 3;
 /** Failure texts that one exchange carries at most; the others ride on the next one. */
@@ -60,7 +66,7 @@ type HeldSettlement = Settlement & { readonly claim: HeldClaim };
 
 export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, context: LoopContext): ExchangeLoop {
   const { store, clock, registry, settings } = deps;
-  const { tally, emit, budgetEndMs } = context;
+  const { tally, emit, due, budgetEndMs } = context;
   const { concurrency, leaseMs } = settings;
   const maxJobs = options.maxJobs ?? Number.POSITIVE_INFINITY;
   const pacing = createPacing(concurrency);
@@ -79,6 +85,8 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   let abortedMs = Number.POSITIVE_INFINITY;
   let pollMs = FIRST_POLL_MS;
   let pollAtMs = 0;
+  let promoteAtMs = 0;
+  let promotionFailedMs = 0;
 
   const finish = (claim: HeldClaim, outcome: Outcome, durationMs: number): void => {
     if (finished.length === 0) firstFinishedMs = clock.nowMs();
@@ -94,6 +102,8 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     timeoutMs: settings.timeoutMs,
     logger: deps.logger,
     runHandler: deps.runHandler,
+    perform: deps.perform,
+    random: deps.random,
     onRun: pacing.noteJob,
     onIdle: waker.wake,
   });
@@ -177,6 +187,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     if (isBeat) lastBeatMs = nowMs;
     for (const slot of [...settledSlots, ...fill]) isFree[slot] = true;
     tally.settled(settle, result.lost);
+    for (const { outcome } of settle) if ("afterMs" in outcome) due.noteOwn(nowMs + outcome.afterMs);
     for (const { claim } of result.lost) emit?.({ kind: "job-lost", queue: claim.queue, class: classOf(claim.job) });
     for (const claim of result.claims) {
       isFree[claim.slot] = false;
@@ -194,7 +205,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     }
     if (!result.isRegistered && stop !== "lost") await endAll("lost");
     hand.pump();
-    if (isBeat) await lookForMore(async () => (await context.recoverDead(context.briefly)) > 0);
+    if (isBeat) await lookForMore(async () => (await context.survey(context.briefly)) > 0);
   };
 
   const poll = async (): Promise<void> => {
@@ -203,25 +214,41 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     await lookForMore(() => context.briefly(() => store.hasQueued()));
   };
 
+  /** When to queue what is due: at once if there is nothing else to do. */
+  const promotionAtMs = (): number => {
+    if (stop || due.nextMs === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(due.nextMs, isDrained && hasRoom() ? 0 : promoteAtMs, promotionFailedMs + PROMOTE_EVERY_MS);
+  };
+
+  const promote = async (): Promise<void> => {
+    promoteAtMs = clock.nowMs() + PROMOTE_EVERY_MS;
+    const isTold = await lookForMore(async () => (await context.promote(context.briefly)) > 0);
+    promotionFailedMs = isTold ? 0 : clock.nowMs();
+  };
+
   /** Looks for more work. The jobs in flight matter more than an error of this: their own exchange will say if the store stays away. */
-  const lookForMore = async (look: () => Promise<boolean>): Promise<void> => {
+  const lookForMore = async (look: () => Promise<boolean>): Promise<boolean> => {
     try {
       if (await look()) isDrained = false;
+      return true;
     } catch (error) {
       if (!isStoreError(error) || !error.retryable) throw error;
+      return false;
     }
   };
 
   const step = async (): Promise<boolean> => {
     const dueMs = dueAtMs();
     const nowMs = clock.nowMs();
-    if (dueMs <= nowMs) await exchange();
+    const promotionMs = promotionAtMs();
+    if (promotionMs <= nowMs) await promote();
+    else if (dueMs <= nowMs) await exchange();
     else if (hand.isIdle && finished.length === 0) return false;
     else {
       const canPoll = isDrained && hasRoom();
       if (canPoll && pollAtMs <= nowMs) await poll();
       else {
-        const delayMs = Math.min(dueMs, canPoll ? pollAtMs : Number.POSITIVE_INFINITY) - nowMs;
+        const delayMs = Math.min(dueMs, promotionMs, canPoll ? pollAtMs : Number.POSITIVE_INFINITY) - nowMs;
         await (delayMs < TIMER_MS ? clock.yield() : waker.wait(delayMs));
       }
     }

@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 import type { UnknownClassPolicy } from "./drain-deps.ts";
 import type { Logger } from "./job.ts";
-import { createJobRunner, type RunHandler } from "./job-runner.ts";
+import { createJobRunner, type PerformJob, type RunHandler } from "./job-runner.ts";
 import { type Failure, type Outcome, RELEASED, REQUEUED } from "./outcome.ts";
 import type { Registry } from "./registry.ts";
 import type { Claim } from "./store.ts";
@@ -14,6 +14,9 @@ export interface HandOptions<C extends Claim> {
   readonly timeoutMs: number;
   readonly logger: Logger;
   readonly runHandler: RunHandler;
+  readonly perform: PerformJob;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
   /** Whether a job with this time limit of its own may still be started. */
   readonly fits: (timeoutMs: number | undefined) => boolean;
   /** Called once for each claim. */
@@ -54,6 +57,8 @@ export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
     clock,
     logger: options.logger,
     runHandler: options.runHandler,
+    perform: options.perform,
+    random: options.random,
     timeoutMs: options.timeoutMs,
     onEnd(claim, outcome, durationMs) {
       options.onRun(durationMs);

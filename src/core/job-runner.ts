@@ -1,9 +1,12 @@
 import type { Clock } from "./clock.ts";
+import { type Directive, isDirective } from "./directive.ts";
+import { outcomeOfFailure } from "./failed-attempt.ts";
 import { toFailure } from "./failure.ts";
 import { guardLogger } from "./guard-logger.ts";
 import type { JobContext, Logger } from "./job.ts";
 import { type Failure, OK, type Outcome, RELEASED } from "./outcome.ts";
 import type { AnyJobDefinition } from "./registry.ts";
+import type { RetryJob } from "./retry.ts";
 import type { Claim, ClaimedJob } from "./store.ts";
 
 /**
@@ -12,10 +15,16 @@ import type { Claim, ClaimedJob } from "./store.ts";
  */
 export type RunHandler = <T>(run: () => T, fail: (error: unknown) => void) => T;
 
+/** Calls a definition's handler, with all that stands around it. */
+export type PerformJob = (definition: AnyJobDefinition, args: readonly unknown[], context: JobContext) => unknown;
+
 export interface JobRunnerOptions<C extends Claim> {
   readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
   readonly logger: Logger;
   readonly runHandler: RunHandler;
+  readonly perform: PerformJob;
   /** The time limit of classes that have none of their own. */
   readonly timeoutMs: number;
   /** Called once for each started job, possibly before `start` returns. */
@@ -42,6 +51,7 @@ type JobOf<Kind extends ClaimedJob["kind"]> = Extract<ClaimedJob, { kind: Kind }
 interface Run<C extends Claim> {
   readonly claim: C;
   readonly context: Context;
+  readonly definition: AnyJobDefinition;
   readonly startedMs: number;
   readonly limitMs: number;
   readonly hasOwnLimit: boolean;
@@ -89,6 +99,11 @@ class Context implements JobContext {
   get log(): Logger {
     return guardLogger(this.#logger, { queue: this.queue, class: this.class });
   }
+  /** What the class's retry policy is told. */
+  get forPolicy(): RetryJob & { readonly retries: number } {
+    const { args, retries } = this.#job;
+    return { queue: this.queue, class: this.class, args, retries };
+  }
   abort(reason: Error): void {
     this.#reason = reason;
     this.#controller?.abort(reason);
@@ -99,7 +114,7 @@ class Context implements JobContext {
 }
 
 export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): JobRunner<C> {
-  const { clock, logger, runHandler, timeoutMs, onEnd } = options;
+  const { clock, logger, runHandler, perform, timeoutMs, onEnd } = options;
   // An array, as a Set that is changed for each job leaves garbage that V8's scavenger keeps (100 MB over a million jobs).
   const running: Run<C>[] = [];
   /** When a job was last seen to end. */
@@ -123,15 +138,38 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
     const isFirst = lastActiveMs <= run.startedMs + run.limitMs;
     const isLate = outcome.kind === "ok" && durationMs > run.limitMs && (run.syncMs > run.limitMs || isFirst);
     lastActiveMs = nowMs;
-    onEnd(run.claim, isLate ? failedLate(run, durationMs) : outcome, durationMs);
+    onEnd(run.claim, isLate ? failedOutcome(run, late(run, durationMs)) : outcome, durationMs);
   };
 
+  const failedOutcome = (run: Run<C>, failure: Failure, error: unknown = abortReason(failure)): Outcome =>
+    outcomeOfFailure(options, { definition: run.definition, job: run.context.forPolicy, failure, error });
+
+  const abortedOutcome = (run: Run<C>): Outcome => (run.hopeless ? failedOutcome(run, run.hopeless) : RELEASED);
+
   const fail = (run: Run<C>, error: unknown): void => {
+    if (run.index < 0) return;
     // An aborted handler that throws is doing as it was told.
-    const outcome = run.context.isAborted
-      ? abortedOutcome(run)
-      : { kind: "failed" as const, failure: toFailure(error) };
-    end(run, outcome);
+    end(run, run.context.isAborted ? abortedOutcome(run) : failedOutcome(run, toFailure(error), error));
+  };
+
+  const succeed = (run: Run<C>, result: unknown): void => {
+    if (run.index < 0) return;
+    end(run, isDirective(result) ? directed(run, result) : OK);
+  };
+
+  const directed = (run: Run<C>, directive: Directive): Outcome => {
+    if (directive.kind === "release") return { kind: "postponed", afterMs: directive.afterMs };
+    if (directive.kind === "discard") return { kind: "discarded", reason: directive.reason };
+    const { reason = "the handler asked for another attempt", afterMs } = directive;
+    const failure = { exception: "Retry", message: reason, backtrace: [] };
+    const job = run.context.forPolicy;
+    return outcomeOfFailure(options, {
+      definition: run.definition,
+      job,
+      failure,
+      error: undefined,
+      asked: { afterMs },
+    });
   };
 
   const watch = (): void => {
@@ -150,7 +188,7 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
     for (const run of [...running]) {
       if (run.startedMs + run.limitMs > nowMs) continue;
       const failure = timedOut(`did not end within its time limit of ${run.limitMs} ms`);
-      end(run, { kind: "failed", failure });
+      end(run, failedOutcome(run, failure));
       run.context.abort(abortReason(failure));
     }
     watch();
@@ -170,6 +208,7 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
       const run: Run<C> = {
         claim,
         context,
+        definition,
         startedMs: clock.nowMs(),
         limitMs,
         hasOwnLimit,
@@ -178,12 +217,12 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
       };
       running.push(run);
       try {
-        const performJob = (): unknown => definition.perform(job.args, context);
+        const performJob = (): unknown => perform(definition, job.args, context);
         const result: unknown = runHandler(performJob, (error) => fail(run, error));
         run.syncMs = clock.nowMs() - run.startedMs;
-        if (!isThenable(result)) return end(run, OK);
+        if (!isThenable(result)) return succeed(run, result);
         result.then(
-          () => end(run, OK),
+          (value) => succeed(run, value),
           (error: unknown) => fail(run, error),
         );
         if (run.startedMs + limitMs < watchAtMs || !cancelWatch) watch();
@@ -208,19 +247,14 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
   };
 }
 
-function abortedOutcome({ hopeless }: Pick<Run<Claim>, "hopeless">): Outcome {
-  return hopeless ? { kind: "failed", failure: hopeless } : RELEASED;
-}
-
 function timedOut(message: string): Failure {
   return { exception: "TimeoutError", message: `the job ${message}`, backtrace: [] };
 }
 
-function failedLate(run: Pick<Run<Claim>, "limitMs">, durationMs: number): Outcome {
-  const failure = timedOut(
+function late(run: Pick<Run<Claim>, "limitMs">, durationMs: number): Failure {
+  return timedOut(
     `took ${durationMs} ms, its time limit being ${run.limitMs} ms; it kept the event loop busy, so it could not be stopped`,
   );
-  return { kind: "failed", failure };
 }
 
 function abortReason({ message }: Failure): Error {

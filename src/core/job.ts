@@ -1,3 +1,5 @@
+import type { RetryOptions } from "./retry.ts";
+
 /** Takes one line and, if they help, a few fields. A logger that throws breaks nothing. */
 export interface Logger {
   debug(message: string, fields?: Record<string, unknown>): void;
@@ -13,7 +15,7 @@ export interface JobContext {
   readonly args: readonly unknown[];
   /** The payload's exact text, as its producer wrote it. */
   readonly raw: string;
-  /** 1 at the first run; each drain that died while it held the job adds one. */
+  /** 1 at the first run; each attempt that failed and each drain that died while it held the job adds one. */
   readonly attempt: number;
   /** Aborted when the job's time limit or the drain's budget ends. */
   readonly signal: AbortSignal;
@@ -22,7 +24,8 @@ export interface JobContext {
 }
 
 /**
- * Runs one job. What it returns is ignored; what it throws or rejects with is written to the failed list.
+ * Runs one job. It has failed if this throws or rejects; then the class's `retry` decides. It may return what `retry()`,
+ * `discard()` or `release()` make (core/directive.ts); anything else that it returns means that the job is done.
  *
  * @param args the payload's `args`
  */
@@ -41,6 +44,8 @@ export interface JobDefinition<Args extends readonly unknown[] = readonly unknow
    * @default the app's `timeoutMs`, as a limit of the run alone: claiming goes on as long as the longest run so far would fit
    */
   readonly timeoutMs?: number;
+  /** Whether and when a failed attempt is followed by another. @default it is not: a failed job goes to the failed list */
+  readonly retry?: RetryOptions;
   readonly perform: Perform<Args>;
 }
 

@@ -7,6 +7,7 @@
  * - claim: a job in a slot, held under the drain's lease and known by its token
  * - lease: how long a drain may be silent before others take its claims back
  * - attempt: one run of a job; outcome: how an attempt ended; failed: the list of those that ended badly
+ * - retry: a further attempt after a failed one; delayed: not to be queued before its time; promote: to queue what is due
  */
 
 /** What is written about a failure. */
@@ -22,13 +23,21 @@ export interface Failure {
  * How a claim ended.
  *
  * - `ok`: done
+ * - `discarded`: done, as its handler found nothing to do
  * - `failed`: goes to the failed list
+ * - `dropped`: failed, and is kept nowhere
+ * - `retrying`: failed, and waits for its next attempt
+ * - `postponed`: waits, unchanged, no attempt counted
  * - `released`: back to the head of its queue, unchanged, no attempt counted
  * - `requeued`: to the tail of its queue, unchanged, no attempt counted
  */
 export type Outcome =
-  | { readonly kind: "ok" }
+  | { readonly kind: "ok"; readonly result?: unknown }
+  | { readonly kind: "discarded"; readonly reason: string | undefined }
   | { readonly kind: "failed"; readonly failure: Failure }
+  | { readonly kind: "dropped"; readonly failure: Failure }
+  | { readonly kind: "retrying"; readonly failure: Failure; readonly afterMs: number }
+  | { readonly kind: "postponed"; readonly afterMs: number }
   | { readonly kind: "released" }
   | { readonly kind: "requeued" };
 

@@ -17,14 +17,24 @@ export interface DrainReport {
   readonly claimed: number;
   readonly succeeded: number;
   readonly failed: number;
-  /** Jobs given back to their queue, unchanged: at the deadline, on abort, or of a class that this app does not know. */
+  /** Attempts that failed and will be followed by another. */
+  readonly retried: number;
+  /** Jobs whose handler, or retry policy, found nothing to do. */
+  readonly discarded: number;
+  /** Jobs given back, unchanged: at the deadline, on abort, by their handler, or of a class that this app does not know. */
   readonly released: number;
   /** Jobs of dead drains that went back to their queues. */
   readonly recovered: number;
+  /** Jobs that were due, delayed ones and retries, and came to their queues. */
+  readonly promoted: number;
+  /** Jobs that were due by a schedule and came to their queues. */
+  readonly scheduled: number;
   /** Jobs that another drain had taken back before their end could be written. */
   readonly lost: number;
   /** Jobs left in the drain's queues. */
   readonly remaining: number;
+  /** When the next job is due, in ms since the epoch, as far as the drain could see; undefined if none waits. */
+  readonly nextDueMs?: number | undefined;
   /** Redis commands, as Upstash bills them. */
   readonly commands: number;
   /** HTTP requests, or round trips over TCP. */

@@ -7,8 +7,10 @@ export type ClaimedJob =
       readonly class: string;
       readonly args: readonly unknown[];
       readonly raw: string;
-      /** 1, and one more for each drain that died while it held the job. */
+      /** 1, and one more for each attempt that failed and each drain that died while it held the job. */
       readonly attempt: number;
+      /** How many of the attempts failed. */
+      readonly retries: number;
     }
   | { readonly kind: "malformed"; readonly raw: string; readonly reason: string; readonly isBinary: boolean };
 
@@ -62,6 +64,19 @@ export interface DeadDrain {
   readonly drainId: string;
 }
 
+export interface Survey<Dead extends DeadDrain> {
+  /** Drains whose lease has ended, the longest dead first; a bounded number. */
+  readonly dead: readonly Dead[];
+  /** When the next delayed job or retry is due, by our clock; it may be in the past. Undefined if none waits. */
+  readonly nextDueMs: number | undefined;
+}
+
+export interface Promotion {
+  readonly promoted: number;
+  /** As in {@link Survey}, of those that are left. */
+  readonly nextDueMs: number | undefined;
+}
+
 /**
  * The store of one drain: what core/drain.ts needs of a database. An implementation holds the drain's identity and its
  * meter, and nothing that another drain could see. Every operation may be repeated after an error, with the same effect.
@@ -72,12 +87,14 @@ export interface DrainStore<Dead extends DeadDrain = DeadDrain> {
   readonly drainId: string;
   /** What was spent so far. */
   readonly usage: { readonly commands: number; readonly requests: number };
-  /** Anything that could be work, a dead drain's jobs included. One command where the queues are named. */
+  /** Anything that could be work, now or later, a dead drain's jobs included. One command where the queues are named. */
   hasWork(): Promise<boolean>;
   /** Jobs in the drain's queues, whether paused or not. One command where the queues are named. */
   hasQueued(): Promise<boolean>;
-  /** Drains whose lease has ended, the longest dead first; a bounded number. Also looks for new queues. */
-  survey(): Promise<readonly Dead[]>;
+  /** Looks for what the drain should do beside claiming. */
+  survey(): Promise<Survey<Dead>>;
+  /** Moves a bounded number of jobs that are due, delayed ones and retries, to their queues. */
+  promote(): Promise<Promotion>;
   /** Gives a dead drain's jobs back to their queues, or to the failed list beyond the crash limit. */
   recover(dead: Dead): Promise<{ readonly requeued: number; readonly failed: number }>;
   /** Settles and fills in one atomic step; the first one that claims something registers the drain. */

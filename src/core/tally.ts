@@ -1,3 +1,4 @@
+import type { Outcome } from "./outcome.ts";
 import type { Settlement, SlotStats } from "./store.ts";
 
 /** Counts what a drain did, for its report and for those who look at its workers. */
@@ -5,8 +6,12 @@ export interface Tally {
   claimed: number;
   succeeded: number;
   failed: number;
+  retried: number;
+  discarded: number;
   released: number;
   recovered: number;
+  promoted: number;
+  scheduled: number;
   lost: number;
   /** Counts settlements that the store has taken. */
   settled(settlements: readonly Settlement[], lost: readonly Settlement[]): void;
@@ -21,19 +26,22 @@ export function createTally(): Tally {
     claimed: 0,
     succeeded: 0,
     failed: 0,
+    retried: 0,
+    discarded: 0,
     released: 0,
     recovered: 0,
+    promoted: 0,
+    scheduled: 0,
     lost: 0,
     settled(settlements, lost) {
       const isLost = new Set(lost);
       for (const settlement of settlements) {
         const { claim, outcome } = settlement;
         if (isLost.has(settlement)) this.lost++;
-        else if (outcome.kind === "released" || outcome.kind === "requeued") this.released++;
+        else if (!countsAttempt(outcome)) this.released++;
         else {
-          const isFailure = outcome.kind === "failed";
-          if (isFailure) this.failed++;
-          else this.succeeded++;
+          this[COUNTED_AS[outcome.kind]]++;
+          const isFailure = countsFailure(outcome);
           const stats = slots.get(claim.slot) ?? { processed: 0, failed: 0 };
           stats.processed++;
           if (isFailure) stats.failed++;
@@ -51,4 +59,23 @@ export function createTally(): Tally {
       return stats;
     },
   };
+}
+
+/** What ends in one of these has had an attempt, as Ruby Resque counts them. */
+const COUNTED_AS = {
+  ok: "succeeded",
+  discarded: "discarded",
+  failed: "failed",
+  dropped: "failed",
+  retrying: "retried",
+} as const;
+
+/** Whether an attempt has ended, well or not; otherwise the job was only given back. */
+export function countsAttempt(outcome: Outcome): outcome is Extract<Outcome, { kind: keyof typeof COUNTED_AS }> {
+  return outcome.kind in COUNTED_AS;
+}
+
+/** Whether the attempt is one that failed. */
+export function countsFailure({ kind }: Outcome): boolean {
+  return kind === "failed" || kind === "dropped" || kind === "retrying";
 }

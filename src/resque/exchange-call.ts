@@ -3,11 +3,12 @@ import type { BigIntegers } from "../core/json.ts";
 import type { Claim, ExchangeParams, ExchangeResult, Settlement } from "../core/store.ts";
 import type { RedisReply, ScriptCall } from "./client.ts";
 import { type DrainDescription, type DrainKeys, workerId } from "./drain-identity.ts";
-import { failedEntry } from "./failed-entry.ts";
+import { failedEntry, toFailedQueue } from "./failed-entry.ts";
 import type { Keys } from "./keys.ts";
-import { parsePayload } from "./payload.ts";
+import { changeOwn, forgetAttempts, parsePayload, readOwn } from "./payload.ts";
 import * as scripts from "./scripts.generated.ts";
 import { toHeartbeat, toRunAt, toStarted } from "./time-format.ts";
+import { waitingEntry } from "./waiting-entry.ts";
 
 /** What stays the same over the exchanges of one drain. */
 export interface ExchangeContext {
@@ -21,7 +22,21 @@ export interface ExchangeContext {
   readonly maxClaimBytes: number;
   /** Only jobs of these classes are claimed, the others stay where they are; undefined claims any. */
   readonly onlyClasses: readonly string[] | undefined;
+  /** Failures go to the list of their queue, `<queue>_failed`, as with Ruby's multi-queue backend. */
+  readonly failedQueues?: boolean;
+  /** Most entries of a failed list, the oldest going first; undefined for any number. */
+  readonly maxFailed?: number;
+  /** The unique locks that these settlements free. */
+  readonly locksOf?: (settled: readonly Settlement[]) => readonly FreedLock[];
   readonly bigIntegers: BigIntegers;
+}
+
+/** A unique lock that a settlement frees, if it still bears the id. */
+export interface FreedLock {
+  /** Index among the settlements. */
+  readonly settlement: number;
+  readonly key: string;
+  readonly id: string;
 }
 
 /** How many payloads at a queue's head may be of unknown classes before the drain takes the queue for empty. */
@@ -68,6 +83,8 @@ export function createExchangeCall(
   const numbers = new Map(allQueues.map((queue, index) => [queue, index + 1]));
   const { onlyClasses } = context;
   const runAt = toRunAt(nowMs);
+  const lists = context.failedQueues ? [...new Set(settle.flatMap(failedQueueOf))] : [];
+  const locks = context.locksOf?.(settled) ?? [];
 
   const args: (string | number)[] = [
     description.id,
@@ -79,29 +96,30 @@ export function createExchangeCall(
     settled.length,
     slots.length - fill.length + 1,
     context.maxClaimBytes,
-    onlyClasses?.length ?? -1,
+    onlyClasses ? JSON.stringify({ classes: onlyClasses }) : "",
     MAX_PAYLOADS_LOOKED_AT,
     isOpening ? context.member : "",
     context.leaseMs,
     toStarted(nowMs),
     toHeartbeat(nowMs),
+    locks.length,
+    lists.length,
+    context.maxFailed ?? 0,
   ];
   for (const queue of allQueues) args.push(`"queue":${JSON.stringify(queue)},"run_at":"${runAt}","payload":`);
   for (let at = 0; at < settled.length; ) {
-    const { claim, outcome } = settled[at] as Settlement;
+    const settlement = settled[at] as Settlement;
+    const { token, queue } = settlement.claim;
     let count = 1;
-    args.push(claim.token.slice(description.id.length + 1));
-    if (outcome.kind === "ok") {
-      while (isOkWith(settled[at + count], claim.token)) count++;
+    args.push(token.slice(description.id.length + 1));
+    if (isDone(settlement)) {
+      while (isDoneWith(settled[at + count], token)) count++;
       args.push("o", count);
-    } else if (outcome.kind === "failed") {
-      const { job, queue, slot } = claim;
-      const entry = failedEntry(outcome.failure, { failedAtMs: nowMs, workerId: workerId(description, slot), queue });
-      args.push(job.kind === "job" ? "f" : job.isBinary ? "b" : "m", entry.before, entry.after);
-    } else args.push(outcome.kind === "released" ? "r" : "q", numbers.get(claim.queue) as number);
+    } else args.push(...settlementArgs(context, settlement, { nowMs, queue: numbers.get(queue), lists }));
     at += count;
   }
-  args.push(...(onlyClasses ?? []));
+  for (const { settlement, id } of locks) args.push(settlement + 1, id);
+  args.push(...lists.map(toFailedQueue));
   if (isOpening) args.push(...drainKeys.ids);
 
   return {
@@ -115,10 +133,17 @@ export function createExchangeCall(
         keys.drains,
         keys.workers,
         keys.heartbeats,
+        keys.retries,
+        keys.pausedClasses,
+        keys.running,
+        keys.starts,
+        keys.failedQueues,
         ...allQueues.map(keys.queue),
         ...allQueues.map(keys.queuePause),
         drainKeys.started[0] as string,
         ...slots.map((slot) => drainKeys.slots[slot] as string),
+        ...locks.map(({ key }) => key),
+        ...lists.map(keys.failedOf),
         ...(isOpening ? drainKeys.started.slice(1) : []),
       ],
       args,
@@ -127,9 +152,64 @@ export function createExchangeCall(
   };
 }
 
-function isOkWith(settlement: Settlement | undefined, token: string): boolean {
-  return settlement !== undefined && settlement.outcome.kind === "ok" && settlement.claim.token === token;
+function isDone({ outcome }: Settlement): boolean {
+  return outcome.kind === "ok" || outcome.kind === "discarded";
 }
+
+function isDoneWith(settlement: Settlement | undefined, token: string): boolean {
+  return settlement !== undefined && isDone(settlement) && settlement.claim.token === token;
+}
+
+function failedQueueOf({ claim, outcome }: Settlement): readonly string[] {
+  return outcome.kind === "failed" ? [claim.queue] : [];
+}
+
+/** What the script is told of one settlement that is not simply done: its kind, and what the kind needs. */
+function settlementArgs(
+  { description }: ExchangeContext,
+  { claim, outcome }: Settlement,
+  {
+    nowMs,
+    queue,
+    lists,
+  }: { readonly nowMs: number; readonly queue: number | undefined; readonly lists: readonly string[] },
+): (string | number)[] {
+  const { job, slot } = claim;
+  switch (outcome.kind) {
+    case "failed": {
+      const at = { failedAtMs: nowMs, workerId: workerId(description, slot), queue: claim.queue };
+      const { before, after } = failedEntry(outcome.failure, at);
+      const isText = job.kind === "job" || !job.isBinary;
+      const { cutBytes, append } = isText ? forgetAttempts(job.raw) : NO_CHANGE;
+      const kind = job.kind === "job" ? "f" : isText ? "m" : "b";
+      return [kind, before, after, lists.indexOf(claim.queue) + 1, cutBytes, append];
+    }
+    case "retrying":
+    case "postponed": {
+      const isRetry = outcome.kind === "retrying";
+      const own = readOwn(job.raw);
+      const change = isRetry ? changeOwn(job.raw, { ...own, retries: (own.retries ?? 0) + 1 }) : NO_CHANGE;
+      const { cutBytes, append } = change ?? NO_CHANGE;
+      const head = waitingEntry({
+        id: `${claim.token}-${slot}`,
+        queue: claim.queue,
+        attempt: job.kind === "job" ? job.attempt + (isRetry ? 1 : 0) : 1,
+        ...(isRetry && { failure: outcome.failure, failedAtMs: nowMs }),
+      });
+      return ["w", head, Math.ceil(nowMs + outcome.afterMs), cutBytes, append, isRetry ? 1 : 0];
+    }
+    case "dropped":
+      return ["x"];
+    case "released":
+      return ["r", queue as number];
+    case "requeued":
+      return ["q", queue as number];
+    default:
+      throw new TypeError(`no settlement of its own: ${outcome.kind}`);
+  }
+}
+
+const NO_CHANGE = { cutBytes: 0, append: "" };
 
 function isGivenBack(kind: Settlement["outcome"]["kind"]): boolean {
   return kind === "released" || kind === "requeued";

@@ -23,3 +23,8 @@ export function failedEntry(
     after: `,${JSON.stringify(rest).slice(1)}`,
   };
 }
+
+/** The name of the list that Ruby's multi-queue backend keeps a queue's failures in. */
+export function toFailedQueue(queue: string): string {
+  return `${queue}_failed`;
+}

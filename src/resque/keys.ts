@@ -12,6 +12,12 @@ export interface Keys {
   delayed(atSeconds: number | string): string;
   /** SET of the lists that hold this delayed item, as `delayed:<seconds>` without the namespace. */
   timestamps(item: string): string;
+  /** STRING with a TTL: the lock of jobs that are unique by their arguments, as node-resque's QueueLock keeps it. */
+  lock(className: string, queue: string, argsText: string): string;
+  /** Airlift's own. STRING with a TTL: the lock of jobs that are unique by a key. */
+  uniqueLock(className: string, hash: string): string;
+  /** Airlift's own. STRING with a TTL: that a job is running, or its result. */
+  idempotency(className: string, hash: string): string;
   /** STRING: jobs that the worker has finished. */
   processedBy(id: string): string;
   /** STRING: those of them that failed. */
@@ -24,6 +30,10 @@ export interface Keys {
   readonly heartbeats: string;
   /** LIST of failures. */
   readonly failed: string;
+  /** SET of the names of failed lists of single queues, as Ruby's multi-queue backend keeps them. */
+  readonly failedQueues: string;
+  /** LIST of one queue's failures, `<queue>_failed`. */
+  failedOf(queue: string): string;
   readonly processed: string;
   readonly failures: string;
   /** STRING "true" while Ruby Resque's workers are paused. */
@@ -32,6 +42,12 @@ export interface Keys {
   readonly delayedSchedule: string;
   /** Airlift's own. ZSET: member is a job that waits for its next attempt, score is when it is due (ms, Redis time). */
   readonly retries: string;
+  /** Airlift's own. STRING: JSON array of the classes that are paused. */
+  readonly pausedClasses: string;
+  /** Airlift's own. HASH: `<drain>.<slot>` → the limited class and key of the job that runs there. */
+  readonly running: string;
+  /** Airlift's own. ZSET: the latest starts of jobs of rate-limited classes → when (ms, Redis time). */
+  readonly starts: string;
   /** Airlift's own. ZSET: member is a drain's description, score is when its lease ends (ms, Redis time). */
   readonly drains: string;
 }
@@ -51,17 +67,25 @@ export function createKeys(namespace = "resque"): Keys {
     started: (id) => `${prefix}worker:${id}:started`,
     delayed: (atSeconds) => `${prefix}delayed:${atSeconds}`,
     timestamps: (item) => `${prefix}timestamps:${item}`,
+    lock: (className, queue, argsText) => `${prefix}lock:${className}:${queue}:${argsText}`,
+    uniqueLock: (className, hash) => `${prefix}airlift:unique:${className}:${hash}`,
+    idempotency: (className, hash) => `${prefix}airlift:idempotency:${className}:${hash}`,
     processedBy: (id) => `${prefix}stat:processed:${id}`,
     failedBy: (id) => `${prefix}stat:failed:${id}`,
     queues: `${prefix}queues`,
     workers: `${prefix}workers`,
     heartbeats: `${prefix}workers:heartbeat`,
     failed: `${prefix}failed`,
+    failedQueues: `${prefix}failed_queues`,
+    failedOf: (queue) => `${prefix}${queue}_failed`,
     processed: `${prefix}stat:processed`,
     failures: `${prefix}stat:failed`,
     pauseAll: `${prefix}pause-all-workers`,
     delayedSchedule: `${prefix}delayed_queue_schedule`,
     retries: `${prefix}airlift:retries`,
+    pausedClasses: `${prefix}airlift:paused-classes`,
+    running: `${prefix}airlift:running`,
+    starts: `${prefix}airlift:starts`,
     drains: `${prefix}airlift:drains`,
   };
 }

@@ -2,8 +2,22 @@ import { UsageError } from "../core/errors.ts";
 import { type BigIntegers, describeJsonError, parseJson, stringifyJson } from "../core/json.ts";
 import type { ClaimedJob } from "../core/store.ts";
 
-/** Airlift's own member, always the last of a payload. No producer's payload bears it. */
+/** What Airlift knows of a job travels with it, as the last member of its payload. */
+export interface OwnMember {
+  /** How many drains died while they held the job. */
+  readonly crashes?: number;
+  /** How many of its attempts failed and were followed by another. */
+  readonly retries?: number;
+  /** Under which id it holds its unique lock. */
+  readonly unique?: string;
+  /** Under which id its status is kept. */
+  readonly id?: string;
+}
+
 const OWN_MEMBER = /,"airlift":(\{[^{}]*\})\}\s*$/;
+/** At least this many bytes of a payload's end hold all of Airlift's own member. */
+export const OWN_MEMBER_MAX_BYTES = 400;
+const OWN_TEXT = /^[\w.:-]{1,100}$/;
 
 /**
  * Reads a payload: `{"class":…,"args":[…]}`, other members (node-resque's `queue`) welcome. Never throws: what is not a job
@@ -26,56 +40,92 @@ export function parsePayload(raw: string, bigIntegers: BigIntegers = "bigint"): 
   if (args !== undefined && args !== null && !Array.isArray(args)) {
     return malformed(raw, `expected args to be an array, got ${nameOf(args)}`);
   }
-  return { kind: "job", class: className, args: args ?? [], raw, attempt: readCrashes(raw) + 1 };
+  return { kind: "job", class: className, args: args ?? [], raw, ...attemptsOf(raw) };
 }
 
-/** How often a drain died while it held this payload. */
-export function readCrashes(raw: string): number {
-  return readOwnMember(raw)?.crashes ?? 0;
+function attemptsOf(raw: string): { readonly attempt: number; readonly retries: number } {
+  const { crashes = 0, retries = 0 } = readOwn(raw);
+  return { attempt: 1 + crashes + retries, retries };
 }
 
 /**
- * How to mark one more crash at the end of a payload's bytes, the rest untouched.
+ * Airlift's own member of a payload; `{}` if it bears none.
  *
- * @param tail the payload's end, at least all of Airlift's own member if it bears one
- * @returns bytes to cut off and text to append; undefined if the payload is no object that could bear it
+ * @param text the payload, or at least its last {@link OWN_MEMBER_MAX_BYTES}
  */
-export function markCrash(
-  tail: string,
-  crashes: number,
-): { readonly cutBytes: number; readonly append: string } | undefined {
-  const end = readOwnMember(tail)?.text ?? /\}\s*$/.exec(tail)?.[0];
-  if (end === undefined || /\{\s*$/.test(tail.slice(0, tail.length - end.length))) return undefined;
-  // What is cut is ASCII: Airlift wrote it, or it is a brace and white space.
-  return { cutBytes: end.length, append: `,"airlift":{"crashes":${crashes}}}` };
+export function readOwn(text: string): OwnMember {
+  return matchOwn(text)?.own ?? {};
 }
 
-/** Airlift's own member with the brace after it. A payload may be anything, so what is none of ours is none. */
-function readOwnMember(text: string): { readonly text: string; readonly crashes: number } | undefined {
+/** How a payload's end changes: bytes to cut off, and text to append instead. */
+export interface TailChange {
+  readonly cutBytes: number;
+  readonly append: string;
+}
+
+/**
+ * How to change Airlift's own member at the end of a payload's bytes, the rest untouched.
+ *
+ * @param tail the payload, or at least its last {@link OWN_MEMBER_MAX_BYTES}
+ * @returns undefined if the payload is no object that could bear the member
+ */
+export function changeOwn(tail: string, own: OwnMember): TailChange | undefined {
+  const end = matchOwn(tail)?.text ?? /\}\s*$/.exec(tail)?.[0];
+  if (end === undefined || /\{\s*$/.test(tail.slice(0, tail.length - end.length))) return undefined;
+  // What is cut is ASCII: Airlift wrote it, or it is a brace and white space.
+  return { cutBytes: end.length, append: `${encodeOwn(own)}}` };
+}
+
+/** How to take off what counts a job's attempts, so that whoever queues it again begins anew. No change for most payloads. */
+export function forgetAttempts(tail: string): TailChange {
+  const { crashes, retries, ...rest } = readOwn(tail);
+  if (crashes === undefined && retries === undefined) return { cutBytes: 0, append: "" };
+  return changeOwn(tail, rest) ?? { cutBytes: 0, append: "" };
+}
+
+function encodeOwn(own: OwnMember | undefined): string {
+  return own && Object.keys(own).length > 0 ? `,"airlift":${JSON.stringify(own)}` : "";
+}
+
+/** A payload may be anything, so what is none of ours is none. */
+function matchOwn(text: string): { readonly text: string; readonly own: OwnMember } | undefined {
   const match = /\}\s*\}\s*$/.test(text) ? OWN_MEMBER.exec(text) : null;
   if (!match) return undefined;
   try {
-    const { crashes } = JSON.parse(match[1] as string) as { crashes?: unknown };
-    return Number.isSafeInteger(crashes) && (crashes as number) > 0
-      ? { text: match[0], crashes: crashes as number }
-      : undefined;
+    const { crashes, retries, unique, id } = JSON.parse(match[1] as string) as Record<keyof OwnMember, unknown>;
+    const own = {
+      ...(isCount(crashes) && { crashes }),
+      ...(isCount(retries) && { retries }),
+      ...(isOwnText(unique) && { unique }),
+      ...(isOwnText(id) && { id }),
+    };
+    return Object.keys(own).length > 0 ? { text: match[0], own } : undefined;
   } catch {
     return undefined;
   }
 }
 
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+function isOwnText(value: unknown): value is string {
+  return typeof value === "string" && OWN_TEXT.test(value);
+}
+
 /**
- * The payload as Ruby Resque writes it: `{"class":…,"args":[…]}`. A bigint is written as an integer.
+ * The payload as Ruby Resque writes it: `{"class":…,"args":[…]}`, with Airlift's own member at its end if there is one. A bigint is
+ * written as an integer.
  *
  * @throws UsageError if an argument has no JSON form
  */
-export function encodePayload(className: string, args: readonly unknown[]): string {
+export function encodePayload(className: string, args: readonly unknown[], own?: OwnMember): string {
   if (typeof className !== "string" || className === "") {
     throw new UsageError(`class: expected a non-empty string, got ${nameOf(className)}`);
   }
   if (!Array.isArray(args)) throw new UsageError(`args: expected an array, got ${nameOf(args)} (class ${className})`);
   try {
-    return `{"class":${JSON.stringify(className)},"args":${stringifyJson(args)}}`;
+    return `{"class":${JSON.stringify(className)},"args":${stringifyJson(args)}${encodeOwn(own)}}`;
   } catch (error) {
     throw new UsageError(`args: ${(error as Error).message} (class ${className})`, { cause: error });
   }

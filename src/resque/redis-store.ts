@@ -2,10 +2,11 @@ import { UsageError } from "../core/errors.ts";
 import type { BigIntegers } from "../core/json.ts";
 import type { Claim, DrainStore, ExchangeParams, ExchangeResult, SlotStats } from "../core/store.ts";
 import type { RedisClient, RedisCommand, RedisReply, ScriptCall, Usage } from "./client.ts";
-import { type DeadRedisDrain, readDeadDrains, recoverDrain } from "./dead-drain.ts";
+import { type DeadRedisDrain, readDeadDrains } from "./dead-drain.ts";
 import { type DrainDescription, drainKeys, encodeDescription } from "./drain-identity.ts";
 import { createExchangeCall, type ExchangeContext, type ExchangeReply } from "./exchange-call.ts";
 import type { Keys } from "./keys.ts";
+import { nextDueCommands, readNextDue } from "./next-due.ts";
 import type { QueueSelector } from "./queue-selector.ts";
 import * as scripts from "./scripts.generated.ts";
 import { createTailSweep } from "./tail-sweep.ts";
@@ -60,6 +61,8 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
   let clockOffsetMs = 0;
   let bytesPerJob = 0;
   const redisNowMs = (): number => options.nowMs() + clockOffsetMs;
+  const toOurs = (redisMs: number | undefined): number | undefined =>
+    redisMs === undefined ? undefined : redisMs - clockOffsetMs;
 
   const readQueues = (reply: RedisReply): boolean => {
     const before = queues;
@@ -142,19 +145,30 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     drainId: description.id,
     usage,
     exchange,
-    hasWork: () => existing([keys.drains]),
+    hasWork: () => existing([keys.drains, keys.retries, keys.delayedSchedule]),
     hasQueued: () => existing([]),
 
     async survey() {
-      const items: RedisCommand[] = [["TIME"], ["ZRANGE", keys.drains, 0, MAX_DRAINS_SURVEYED - 1, "WITHSCORES"]];
+      const drainsRead: RedisCommand = ["ZRANGE", keys.drains, 0, MAX_DRAINS_SURVEYED - 1, "WITHSCORES"];
+      const items: RedisCommand[] = [["TIME"], drainsRead, ...nextDueCommands(keys)];
       const sentAtMs = options.nowMs();
-      const [time, drains] = (await client.pipeline(items, { usage })) as [string[], RedisReply];
+      const [time, drains, ...due] = (await client.pipeline(items, { usage })) as [string[], ...RedisReply[]];
       const timeMs = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
       clockOffsetMs = timeMs - (sentAtMs + options.nowMs()) / 2;
-      return readDeadDrains(drains, timeMs).filter(({ drainId }) => drainId !== description.id);
+      const dead = readDeadDrains(drains as RedisReply, timeMs).filter(({ drainId }) => drainId !== description.id);
+      return { dead, nextDueMs: toOurs(readNextDue(due)) };
     },
 
-    recover: (dead) => recoverDrain(client, keys, dead, { crashLimit: options.crashLimit, nowMs: redisNowMs(), usage }),
+    async promote() {
+      const { promoteDue } = await import("./promote.ts");
+      const { promoted, nextDueMs } = await promoteDue(client, keys, { redisNowMs: redisNowMs(), queues, usage });
+      return { promoted, nextDueMs: toOurs(nextDueMs) };
+    },
+
+    async recover(dead) {
+      const { recoverDrain } = await import("./recover-drain.ts");
+      return recoverDrain(client, keys, dead, { crashLimit: options.crashLimit, nowMs: redisNowMs(), usage });
+    },
 
     async close() {
       if (!isMaybeRegistered) return { released: 0 };

@@ -75,6 +75,7 @@ export function describeDrainStore(kind: Setup): void {
             args: [12345678901234567890n, { x: [] }],
             raw: '{"class":"A","args":[12345678901234567890,{"x":[]}],"queue":"q"}',
             attempt: 1,
+            retries: 0,
           },
         },
         {
@@ -117,7 +118,7 @@ export function describeDrainStore(kind: Setup): void {
       const { claims } = await store.exchange({ ...first, fill: slots(2) });
       await world.endLeases();
       const other = world.drain();
-      for (const dead of await other.store.survey()) await other.store.recover(dead);
+      for (const dead of (await other.store.survey()).dead) await other.store.recover(dead);
       const settle = claims.map(ok);
       const result = await store.exchange({ ...first, seq: 2, settle, fill: slots(2) });
       expect(result).toMatchObject({ isRegistered: false, claims: [], lost: settle });
@@ -243,7 +244,7 @@ export function describeDrainStore(kind: Setup): void {
       await net.resend(0);
       await world.endLeases();
       const next = world.drain();
-      for (const dead of await next.store.survey()) await next.store.recover(dead);
+      for (const dead of (await next.store.survey()).dead) await next.store.recover(dead);
       expect(await world.queued("q")).toEqual([expect.stringContaining('"args":[1]')]);
     });
 
@@ -295,9 +296,9 @@ export function describeDrainStore(kind: Setup): void {
       for (const { store } of [world.drain(), world.drain(), world.drain()])
         await store.exchange({ ...first, fill: [0] });
       const { store } = world.drain();
-      expect(await store.survey()).toEqual([]);
+      expect((await store.survey()).dead).toEqual([]);
       await world.endLeases();
-      const dead = await store.survey();
+      const { dead } = await store.survey();
       expect(dead).toHaveLength(3);
       for (const one of dead) expect(await store.recover(one)).toEqual({ requeued: 1, failed: 0 });
       for (const one of dead) expect(await store.recover(one)).toEqual({ requeued: 0, failed: 0 });

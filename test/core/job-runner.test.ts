@@ -13,11 +13,13 @@ function createBench({ timeoutMs = 60_000 } = {}) {
     clock,
     logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
     runHandler: (run) => run(),
+    perform: (definition, args, context) => definition.perform(args, context),
+    random: () => 0,
     timeoutMs,
     onEnd: ({ slot }, outcome, durationMs) => ends.push({ slot, outcome, durationMs }),
   });
   const start = (slot: number, perform: Perform<readonly unknown[]>, limitMs?: number): void => {
-    const job = { kind: "job", class: "A", args: [], raw: "{}", attempt: 1 } as const;
+    const job = { kind: "job", class: "A", args: [], raw: "{}", attempt: 1, retries: 0 } as const;
     const definition = { class: "A", perform, ...(limitMs === undefined ? {} : { timeoutMs: limitMs }) };
     runner.start({ slot, token: "d.1", queue: "q", job }, job, definition);
   };

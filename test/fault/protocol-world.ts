@@ -95,7 +95,7 @@ export class World {
     for (const member of drains) await this.#redis.zadd(keys.drains, "XX", 1, member);
     for (;;) {
       last.cause = { kind: "recover" };
-      const dead = await last.store.survey();
+      const { dead } = await last.store.survey();
       if (dead.length === 0) break;
       for (const drain of dead) await last.store.recover(drain);
     }
@@ -242,7 +242,7 @@ export class World {
 
   async #recover(caller: Caller, meanwhile: readonly Step[], fate: Fate): Promise<void> {
     caller.cause = { kind: "recover" };
-    const dead = await caller.store.survey();
+    const { dead } = await caller.store.survey();
     let rest = meanwhile;
     caller.beforeRecovery = async () => {
       const { cause } = caller;
@@ -293,5 +293,7 @@ function outcomeOf(kind: Outcome["kind"]): Outcome {
         kind,
         failure: { exception: "Declined", message: 'no "money"\nleft é', backtrace: ["at pay (pay.ts:1:1)"] },
       };
+    default:
+      throw new Error(`no ${kind} in this world`);
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ClaimedJob } from "../../src/core/store.ts";
-import { encodePayload, markCrash, parsePayload, readCrashes } from "../../src/resque/payload.ts";
+import { changeOwn, encodePayload, forgetAttempts, parsePayload, readOwn } from "../../src/resque/payload.ts";
 
 const argsOf = (job: ClaimedJob): readonly unknown[] | undefined => (job.kind === "job" ? job.args : undefined);
 
@@ -22,7 +22,7 @@ describe("a payload is read", () => {
       [1, -0, 1000, 0.1, 2 ** 53 - 1],
     ],
   ])("%s", (_what, raw, args) => {
-    expect(parsePayload(raw)).toEqual({ kind: "job", class: "A", args, raw, attempt: 1 });
+    expect(parsePayload(raw)).toEqual({ kind: "job", class: "A", args, raw, attempt: 1, retries: 0 });
   });
 
   test("integers beyond 2^53 arrive as bigint, wherever they stand", () => {
@@ -122,7 +122,7 @@ describe("what is not a job is told with the reason", () => {
 describe("crashes", () => {
   const tail = (raw: string): string => raw.slice(-200);
   const mark = (raw: string, crashes: number): string | undefined => {
-    const change = markCrash(tail(raw), crashes);
+    const change = changeOwn(tail(raw), { ...readOwn(tail(raw)), crashes });
     return change && raw.slice(0, raw.length - change.cutBytes) + change.append;
   };
 
@@ -136,11 +136,11 @@ describe("crashes", () => {
     '{"args":["}}"],"class":"A}"}',
     `{"class":"A","args":["${"x".repeat(5_000)}"]}`,
   ])("are counted at the payload's end, which is a payload still: %.60s", (raw) => {
-    expect(readCrashes(raw)).toBe(0);
+    expect(readOwn(raw).crashes).toBeUndefined();
     const once = mark(raw, 1) as string;
     expect(once.startsWith(raw.slice(0, -1))).toBe(true);
     expect(JSON.parse(once)).toEqual({ ...JSON.parse(raw), airlift: { crashes: 1 } });
-    expect(readCrashes(once)).toBe(1);
+    expect(readOwn(once).crashes).toBe(1);
     const twice = mark(once, 2) as string;
     expect(twice).toBe(once.replace(/1\}\}$/, "2}}"));
     expect(parsePayload(twice)).toMatchObject({ attempt: 3, raw: twice });
@@ -157,7 +157,7 @@ describe("crashes", () => {
     '{"class":"A","airlift":1}',
     '{"class":"A","airlift":null}',
   ])("are 0 where a producer uses the member for something else: %s", (raw) => {
-    expect(readCrashes(raw)).toBe(0);
+    expect(readOwn(raw).crashes).toBeUndefined();
     expect(parsePayload(raw)).toMatchObject({ kind: "job", attempt: 1 });
   });
 
@@ -203,4 +203,46 @@ describe("a payload is written as Ruby writes it", () => {
     circle.push(circle);
     expect(() => encodePayload("A", circle)).toThrow(/args: .*circular.*\(class A\)/is);
   });
+});
+
+describe("Airlift's own member", () => {
+  const apply = (raw: string, { cutBytes, append }: { cutBytes: number; append: string }): string =>
+    raw.slice(0, raw.length - cutBytes) + append;
+
+  test("is written last, and read again", () => {
+    const own = { crashes: 1, retries: 2, unique: "ab12.x-y", id: "0190-ff" };
+    const raw = encodePayload("A", [1], own);
+    expect(raw).toBe('{"class":"A","args":[1],"airlift":{"crashes":1,"retries":2,"unique":"ab12.x-y","id":"0190-ff"}}');
+    expect(readOwn(raw)).toEqual(own);
+    expect(parsePayload(raw)).toMatchObject({ kind: "job", attempt: 4, retries: 2 });
+    expect(Buffer.byteLength(raw)).toBeLessThan(400);
+  });
+
+  test("is not written when there is nothing to say", () => {
+    expect(encodePayload("A", [], {})).toBe('{"class":"A","args":[]}');
+  });
+
+  test("forgets attempts and keeps the rest", () => {
+    const raw = encodePayload("A", [1], { retries: 2, unique: "u1" });
+    expect(apply(raw, forgetAttempts(raw))).toBe('{"class":"A","args":[1],"airlift":{"unique":"u1"}}');
+  });
+
+  test("goes when it has only counted attempts: the payload is its producer's again", () => {
+    const raw = '{ "class" : "A", "args" : [1.0] ,"airlift":{"crashes":1,"retries":2}}';
+    expect(apply(raw, forgetAttempts(raw))).toBe('{ "class" : "A", "args" : [1.0] }');
+  });
+
+  test.each(['{"class":"A","args":[1]}', "not json", '{"class":"A","airlift":{"x":1}}', ""])(
+    "changes nothing where no attempt was counted: %s",
+    (raw) => {
+      expect(forgetAttempts(raw)).toEqual({ cutBytes: 0, append: "" });
+    },
+  );
+
+  test.each(['{"retries":-1}', '{"retries":"2"}', '{"unique":"a b"}', '{"id":1}', "[]", '{"id":{}}'])(
+    "is none of ours with %s",
+    (member) => {
+      expect(readOwn(`{"class":"A","args":[],"airlift":${member}}`)).toEqual({});
+    },
+  );
 });

@@ -1,0 +1,49 @@
+--[[
+exchange, second part: writes what was settled: the counters first, then what waits or has failed, then what goes back to a queue. If a command is
+refused, what was written before it is taken back, and the script ends with the refusal: the slots still hold their jobs.
+]]
+local token = ARGV[1] .. '.' .. ARGV[2] .. '.' .. string.format('%.0f', call('INCRBY', KEYS[2], done))
+local undo = {{'INCRBY', KEYS[2], -done}}
+local function attempt(...)
+  commands = commands + 1
+  local reply = redis.pcall(...)
+  if type(reply) ~= 'table' or not reply.err then return reply end
+  for _, command in ipairs(undo) do redis.call(unpack(command)) end
+  error(reply)
+end
+local function keep()
+  if #waits > 0 then
+    attempt('ZADD', KEYS[8], unpack(waits))
+    undo[#undo + 1] = {'ZREM', KEYS[8]}
+    for i = 2, #waits, 2 do table.insert(undo[#undo], waits[i]) end
+  end
+  local names, most = {}, tonumber(ARGV[17])
+  for list, entries in pairs(failures) do
+    local key = list == 0 and KEYS[4] or KEYS[fence + nslots + nlocks + list]
+    if list > 0 then names[#names + 1] = ARGV[at + 2 * nlocks + list - 1] end
+    local length = attempt('RPUSH', key, unpack(entries))
+    undo[#undo + 1] = {'RPOP', key, #entries}
+    if most > 0 and length > most then call('LTRIM', key, -most, -1) end
+  end
+  if #names > 0 then call('SADD', KEYS[12], unpack(names)) end
+  if failed > 0 then call('INCRBY', KEYS[3], failed) end
+end
+local kept, refusal = pcall(keep)
+if not kept then return type(refusal) == 'table' and refusal or redis.error_reply(tostring(refusal)) end
+for queue, payloads in pairs(heads) do
+  local reversed = {}
+  for i = #payloads, 1, -1 do reversed[#reversed + 1] = payloads[i] end
+  call('LPUSH', KEYS[base + queue], unpack(reversed))
+end
+local requeued = {}
+for queue, payloads in pairs(tails) do
+  requeued[#requeued + 1] = queue
+  requeued[#requeued + 1] = call('RPUSH', KEYS[base + queue], unpack(payloads)) - #payloads
+end
+local emptied = {}
+for i = 0, nlocks - 1 do
+  local id = string.match(seen[slot + nslots + i + 1] or '', '^%d+%.?([^ ]*)')
+  if id == ARGV[at + 2 * i + 1] and freed[tonumber(ARGV[at + 2 * i])] then emptied[#emptied + 1] = KEYS[fence + nslots + i + 1] end
+end
+local names = at + 2 * nlocks
+local ids = names + nlists
