@@ -40,6 +40,8 @@ export interface Keys {
   readonly pauseAll: string;
   /** ZSET: member and score are the seconds for which there is a list of delayed items. */
   readonly delayedSchedule: string;
+  /** STRING: which resque-scheduler leads, as long as one does (it has 3 minutes to live). Its namespace stands twice. */
+  readonly rubySchedulerLock: string;
   /** Airlift's own. ZSET: member is a job that waits for its next attempt, score is when it is due (ms, Redis time). */
   readonly retries: string;
   /** Airlift's own. STRING: JSON array of the classes that are paused. */
@@ -82,6 +84,7 @@ export function createKeys(namespace = "resque"): Keys {
     failures: `${prefix}stat:failed`,
     pauseAll: `${prefix}pause-all-workers`,
     delayedSchedule: `${prefix}delayed_queue_schedule`,
+    rubySchedulerLock: `${prefix}${prefix || ":"}resque_scheduler_master_lock`,
     retries: `${prefix}airlift:retries`,
     pausedClasses: `${prefix}airlift:paused-classes`,
     running: `${prefix}airlift:running`,
