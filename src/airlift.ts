@@ -1,3 +1,4 @@
+import { checkAirliftOptions, checkDrainOptions } from "./check-options.ts";
 import { drain } from "./core/drain.ts";
 import type { DrainOptions as CoreDrainOptions } from "./core/drain-deps.ts";
 import { UsageError } from "./core/errors.ts";
@@ -7,13 +8,7 @@ import type { JobDefinition, Logger } from "./core/job.ts";
 import type { RunHandler } from "./core/job-runner.ts";
 import { createRegistry } from "./core/registry.ts";
 import type { DrainReport } from "./core/report.ts";
-import {
-  type AirliftOptions,
-  checkAirliftOptions,
-  checkDrainOptions,
-  DEFAULT_AIRLIFT_OPTIONS,
-  type ResolvedAirliftOptions,
-} from "./options.ts";
+import { type AirliftOptions, DEFAULT_AIRLIFT_OPTIONS, type ResolvedAirliftOptions } from "./options.ts";
 import { type EnqueueRequest, enqueueJobs } from "./resque/enqueue.ts";
 import { createKeys } from "./resque/keys.ts";
 import { createQueueSelector } from "./resque/queue-selector.ts";
@@ -111,6 +106,8 @@ export function createAirlift(options: AirliftOptions): Airlift {
       crashLimit,
       onlyClasses: unknownClass === "leave" ? registry.classes : undefined,
       bigIntegers,
+      failedQueues: settings.failedQueues ?? false,
+      maxFailed: settings.maxFailed ?? 0,
       maxClaimBytes: MAX_CLAIM_BYTES,
       nowMs: systemClock.nowMs,
       random: Math.random,

@@ -23,9 +23,9 @@ export interface ExchangeContext {
   /** Only jobs of these classes are claimed, the others stay where they are; undefined claims any. */
   readonly onlyClasses: readonly string[] | undefined;
   /** Failures go to the list of their queue, `<queue>_failed`, as with Ruby's multi-queue backend. */
-  readonly failedQueues?: boolean;
-  /** Most entries of a failed list, the oldest going first; undefined for any number. */
-  readonly maxFailed?: number;
+  readonly failedQueues: boolean;
+  /** Most entries of a failed list, the oldest going first; 0 for any number. */
+  readonly maxFailed: number;
   /** The unique locks that these settlements free. */
   readonly locksOf?: (settled: readonly Settlement[]) => readonly FreedLock[];
   readonly bigIntegers: BigIntegers;
@@ -104,7 +104,7 @@ export function createExchangeCall(
     toHeartbeat(nowMs),
     locks.length,
     lists.length,
-    context.maxFailed ?? 0,
+    context.maxFailed,
   ];
   for (const queue of allQueues) args.push(`"queue":${JSON.stringify(queue)},"run_at":"${runAt}","payload":`);
   for (let at = 0; at < settled.length; ) {

@@ -20,6 +20,10 @@ export interface RedisStoreOptions {
   readonly leaseMs: number;
   readonly crashLimit: number;
   readonly onlyClasses: readonly string[] | undefined;
+  /** Failures go to the list of their queue. */
+  readonly failedQueues: boolean;
+  /** Most entries of a failed list; 0 for any number. */
+  readonly maxFailed: number;
   readonly bigIntegers: BigIntegers;
   /** Most payload bytes that one exchange claims. Replies may take twice that, for escapes, and Upstash allows 10 MB. */
   readonly maxClaimBytes: number;
@@ -37,12 +41,13 @@ const MAX_QUEUES = 2_000;
 /** The store of one drain, on Resque's keys. */
 export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRedisDrain> {
   const { client, keys, description, selector, leaseMs, onlyClasses, bigIntegers, maxClaimBytes } = options;
+  const { failedQueues, maxFailed } = options;
   const usage: Usage = { commands: 0, requests: 0 };
   const member = encodeDescription(description);
   const own = drainKeys(description, keys);
   const context: ExchangeContext = {
     ...{ keys, description, drainKeys: own, member },
-    ...{ leaseMs, onlyClasses, bigIntegers, maxClaimBytes },
+    ...{ leaseMs, onlyClasses, bigIntegers, maxClaimBytes, failedQueues, maxFailed },
   };
   const sweep = createTailSweep();
   const select = (existing: readonly string[]): string[] => {

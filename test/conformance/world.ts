@@ -132,6 +132,8 @@ export async function openWorld(kind: Setup): Promise<World> {
         leaseMs: 60_000,
         crashLimit: 3,
         onlyClasses: undefined,
+        failedQueues: false,
+        maxFailed: 0,
         bigIntegers: "bigint",
         maxClaimBytes: 4_000_000,
         nowMs: () => NOW_MS,
@@ -140,8 +142,11 @@ export async function openWorld(kind: Setup): Promise<World> {
       };
       const own = drainKeys(description, keys);
       const member = encodeDescription(description);
-      const { leaseMs, onlyClasses, bigIntegers, maxClaimBytes } = settings;
-      const context = { keys, description, drainKeys: own, member, leaseMs, onlyClasses, bigIntegers, maxClaimBytes };
+      const { leaseMs, onlyClasses, failedQueues, maxFailed, bigIntegers, maxClaimBytes } = settings;
+      const context = {
+        ...{ keys, description, drainKeys: own, member, leaseMs, onlyClasses },
+        ...{ failedQueues, maxFailed, bigIntegers, maxClaimBytes },
+      };
       return { store: createRedisStore(settings), description, member, own, context };
     },
     async endLeases() {

@@ -112,7 +112,7 @@ export class World {
       client: carriedClient(this.#client, (letter) => this.#carry(caller, letter)),
       ...{ keys, description, selector, leaseMs: 60_000, crashLimit: CRASH_LIMIT, bigIntegers: "bigint" },
       onlyClasses: isLast ? undefined : ONLY_CLASSES[index],
-      maxClaimBytes: 120,
+      ...{ maxClaimBytes: 120, failedQueues: false, maxFailed: 0 },
       nowMs: Date.now,
       random: () => 0.5,
     });

@@ -12,7 +12,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "src/gateway/": ["src/redis/ioredis-connection.ts", "src/resque/client.ts", "src/core/errors.ts"],
   "src/system-clock.ts": ["src/core/"],
   "src/options.ts": ["src/core/", "src/resque/"],
-  "src/airlift.ts": ["src/options.ts", "src/system-clock.ts", "src/core/", "src/resque/"],
+  "src/check-options.ts": ["src/core/"],
+  "src/airlift.ts": ["src/options.ts", "src/check-options.ts", "src/system-clock.ts", "src/core/", "src/resque/"],
   "src/index.ts": ["src/airlift.ts", "src/options.ts", "src/core/", "src/resque/"],
   "src/http/": ["src/airlift.ts", "src/core/"],
   "src/platform/": ["src/airlift.ts", "src/core/", "src/http/"],
@@ -23,7 +24,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 /** Layers that must run where there is no Node. */
 const PORTABLE = [
   ...["src/core/", "src/resque/", "src/http/", "src/redis/upstash.ts"],
-  ...["src/index.ts", "src/airlift.ts", "src/options.ts", "src/system-clock.ts"],
+  ...["src/index.ts", "src/airlift.ts", "src/options.ts", "src/check-options.ts", "src/system-clock.ts"],
 ];
 /** Who may import a client library: only `redis/`. */
 const CLIENT_LIBRARIES = ["@upstash/redis", "ioredis", "js-redis-server"];

@@ -1,0 +1,167 @@
+import * as v from "valibot";
+import { UsageError } from "./core/errors.ts";
+import type { Backoff } from "./core/retry.ts";
+
+// One kind of check for all that is not a structure: each further validator of the library is in every bundle.
+const is = <T>(check: (value: unknown) => boolean, expected: string): v.GenericSchema<T> =>
+  v.custom<T>(check, `expected ${expected}`);
+const integer = (min: number, max: number): v.GenericSchema<number> =>
+  is(
+    (value) => Number.isInteger(value) && (value as number) >= min && (value as number) <= max,
+    `an integer from ${min} to ${max}`,
+  );
+const isFunction = (value: unknown): boolean => typeof value === "function";
+const isText = (value: unknown): boolean => typeof value === "string";
+const text = is<string>((value) => isText(value) && value !== "", "a text that is not empty");
+const oneOf = <const T extends readonly string[]>(values: T): v.GenericSchema<T[number]> =>
+  is(
+    (value) => isText(value) && values.includes(value as string),
+    `one of ${values.map((value) => `"${value}"`).join(", ")}`,
+  );
+const having = (names: readonly string[], expected: string): v.GenericSchema<object> =>
+  is(
+    (value) =>
+      typeof value === "object" && value !== null && names.every((name) => isFunction(Reflect.get(value, name))),
+    expected,
+  );
+const fn = is<() => void>(isFunction, "a function");
+/** Redis' own limit on a script's arguments leaves room for this many slots. */
+const MAX_CONCURRENCY = 1_000;
+const MAX_MS = 86_400_000;
+
+const isMs = (value: unknown): boolean => Number.isFinite(value) && (value as number) >= 0;
+const backoff = is<Backoff>(
+  isBackoff,
+  '"exponential", "gocraft", "que", "resque-retry", { firstMs, factor, maxMs, jitter }, a list of ms or a function',
+);
+const retryLimit = v.optional(integer(0, 1_000));
+const retrySchema = v.strictObject(
+  {
+    limit: retryLimit,
+    backoff: v.optional(backoff),
+    rules: v.optional(
+      v.array(
+        v.strictObject(
+          {
+            error: is((value) => isFunction(value) || isText(value), "an error class or its name"),
+            // biome-ignore lint/suspicious/noThenProperty: a rule is read aloud; nobody awaits one
+            then: oneOf(["retry", "discard", "fail"]),
+            limit: retryLimit,
+            backoff: v.optional(backoff),
+          },
+          "expected an object with error and then",
+        ),
+        "expected an array of rules",
+      ),
+    ),
+    exhausted: v.optional(oneOf(["fail", "drop"])),
+    onExhausted: v.optional(fn),
+  },
+  "expected an object with limit, backoff, rules, exhausted or onExhausted",
+);
+const jobSchema = v.strictObject(
+  {
+    class: text,
+    queue: v.optional(text),
+    timeoutMs: v.optional(integer(1, MAX_MS)),
+    retry: v.optional(retrySchema),
+    perform: fn,
+  },
+  "expected an object with class and perform",
+);
+const optionsSchema = v.strictObject(
+  {
+    redis: having(
+      ["command", "pipeline", "transaction", "script"],
+      'a Redis client: upstash() of "airlift/redis/upstash" or ioredis(url) of "airlift/redis/ioredis"',
+    ),
+    queues: v.array(is<string>(isText, "a queue's name or pattern"), "expected an array of queues"),
+    jobs: v.array(jobSchema, "expected an array of job definitions"),
+    concurrency: v.optional(integer(1, MAX_CONCURRENCY)),
+    namespace: v.optional(is<string>(isText, "a text")),
+    timeoutMs: v.optional(integer(1, MAX_MS)),
+    leaseMs: v.optional(integer(1_000, 240_000)),
+    crashLimit: v.optional(integer(1, 1_000)),
+    marginMs: v.optional(integer(0, MAX_MS)),
+    graceMs: v.optional(integer(0, MAX_MS)),
+    unknownClass: v.optional(oneOf(["fail", "leave", "requeue"])),
+    failedQueues: v.optional(is<boolean>((value) => typeof value === "boolean", "true or false")),
+    maxFailed: v.optional(integer(1, Number.MAX_SAFE_INTEGER)),
+    bigIntegers: v.optional(oneOf(["bigint", "text"])),
+    platform: v.optional(
+      is<string>(
+        (value) => isText(value) && /^[a-z0-9-]+$/.test(value as string),
+        "lower-case letters, digits and hyphens",
+      ),
+    ),
+    logger: v.optional(having(["debug", "info", "warn", "error"], "an object with debug, info, warn and error")),
+    onEvent: v.optional(fn),
+  },
+  "expected an object",
+);
+const drainSchema = v.strictObject(
+  {
+    deadlineMs: v.optional(is<number>(Number.isFinite, "an instant in milliseconds since the epoch")),
+    signal: v.optional(
+      is<AbortSignal>((value) => typeof value === "object" && value !== null && "aborted" in value, "an AbortSignal"),
+    ),
+    maxJobs: v.optional(integer(1, Number.MAX_SAFE_INTEGER)),
+    onEvent: v.optional(fn),
+    runHandler: v.optional(fn),
+  },
+  "expected an object",
+);
+
+/** @throws UsageError naming each wrong option, what was given and what was expected */
+export function checkAirliftOptions(options: unknown): void {
+  check("createAirlift", optionsSchema, options);
+}
+
+/** @throws UsageError */
+export function checkDrainOptions(options: unknown): void {
+  check("drain", drainSchema, options);
+  const { deadlineMs } = options as { deadlineMs?: number };
+  // The commonest mistake: a duration where an instant is meant. 10^11 ms is in 1973.
+  if (deadlineMs !== undefined && deadlineMs < 1e11) {
+    throw new UsageError(
+      `drain: deadlineMs: expected an instant in milliseconds since the epoch, got ${deadlineMs}; for a duration use Date.now() + ${deadlineMs}`,
+    );
+  }
+}
+
+function check(what: string, schema: v.GenericSchema, value: unknown): void {
+  const result = v.safeParse(schema, value);
+  if (result.success) return;
+  const problems = result.issues.map((issue) => {
+    const path = v.getDotPath(issue) ?? "options";
+    if (!issue.path) return `${path}: ${issue.message}, got ${issue.received}`;
+    if (issue.type === "strict_object" && issue.expected === "never") return `${path}: unknown option`;
+    if (issue.received === "undefined") return `${path}: missing, ${expectationOf(issue)}`;
+    const given =
+      typeof issue.input === "object" || typeof issue.input === "function" ? issue.received : show(issue.input);
+    return `${path}: ${issue.message}, got ${given}`;
+  });
+  throw new UsageError(`${what}: ${problems.join("; ")}`);
+}
+
+/** The issue of a member that is not there at all bears the object's message; that of the member says more. */
+function expectationOf(issue: v.BaseIssue<unknown>): string {
+  const isOfObject = issue.type.endsWith("_object");
+  const name = String(issue.path?.at(-1)?.key);
+  const entries: Readonly<Record<string, unknown>> = { ...optionsSchema.entries, ...jobSchema.entries };
+  const { message } = (entries[name] ?? {}) as { message?: unknown };
+  return isOfObject && typeof message === "string" ? message : issue.message;
+}
+
+function show(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}
+
+function isBackoff(value: unknown): boolean {
+  if (typeof value === "string") return ["exponential", "gocraft", "que", "resque-retry"].includes(value);
+  if (typeof value === "function") return true;
+  if (Array.isArray(value)) return value.length > 0 && value.every(isMs);
+  if (typeof value !== "object" || value === null) return false;
+  const { firstMs, factor = 1, maxMs = 0, jitter = 0, ...others } = value as Record<string, unknown>;
+  return Object.keys(others).length === 0 && [firstMs, factor, maxMs, jitter].every(isMs) && (jitter as number) <= 1;
+}
