@@ -1,6 +1,7 @@
 import type { Clock } from "./clock.ts";
 import type { OnEvent } from "./events.ts";
-import type { Logger } from "./job.ts";
+import type { DrainHooks } from "./hooks.ts";
+import type { Logger } from "./job-context.ts";
 import type { PerformJob, RunHandler } from "./job-runner.ts";
 import type { Registry } from "./registry.ts";
 import type { ScheduleTicker } from "./scheduler.ts";
@@ -30,6 +31,7 @@ export interface DrainDeps {
   readonly listeners: readonly OnEvent[];
   readonly runHandler: RunHandler;
   readonly perform: PerformJob;
+  readonly hooks?: DrainHooks | undefined;
   readonly ticker?: ScheduleTicker;
 }
 

@@ -103,6 +103,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     logger: deps.logger,
     runHandler: deps.runHandler,
     perform: deps.perform,
+    hooks: deps.hooks,
     random: deps.random,
     onRun: pacing.noteJob,
     onIdle: waker.wake,

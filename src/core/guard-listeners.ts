@@ -1,5 +1,5 @@
 import type { DrainEvent, OnEvent } from "./events.ts";
-import type { Logger } from "./job.ts";
+import type { Logger } from "./job-context.ts";
 
 /** Undefined if nobody listens, so that `emit?.({ … })` makes no event in vain: there are two for each job. */
 export type Emit = ((event: DrainEvent) => void) | undefined;

@@ -1,4 +1,4 @@
-import type { Logger } from "./job.ts";
+import type { Logger } from "./job-context.ts";
 
 /** The same logger with `fields` on each line, which never throws: a logger must not fail a job or a drain. */
 export function guardLogger(logger: Logger, fields: Record<string, unknown> = {}): Logger {

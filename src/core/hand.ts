@@ -1,6 +1,7 @@
 import type { Clock } from "./clock.ts";
 import type { UnknownClassPolicy } from "./drain-deps.ts";
-import type { Logger } from "./job.ts";
+import type { DrainHooks } from "./hooks.ts";
+import type { Logger } from "./job-context.ts";
 import { createJobRunner, type PerformJob, type RunHandler } from "./job-runner.ts";
 import { type Failure, type Outcome, RELEASED, REQUEUED } from "./outcome.ts";
 import type { Registry } from "./registry.ts";
@@ -15,6 +16,7 @@ export interface HandOptions<C extends Claim> {
   readonly logger: Logger;
   readonly runHandler: RunHandler;
   readonly perform: PerformJob;
+  readonly hooks: DrainHooks | undefined;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   /** Whether a job with this time limit of its own may still be started. */
@@ -58,6 +60,7 @@ export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
     logger: options.logger,
     runHandler: options.runHandler,
     perform: options.perform,
+    hooks: options.hooks,
     random: options.random,
     timeoutMs: options.timeoutMs,
     onEnd(claim, outcome, durationMs) {

@@ -3,11 +3,13 @@ import { type Directive, isDirective } from "./directive.ts";
 import { outcomeOfFailure } from "./failed-attempt.ts";
 import { toFailure } from "./failure.ts";
 import { guardLogger } from "./guard-logger.ts";
-import type { JobContext, Logger } from "./job.ts";
+import type { DrainHooks } from "./hooks.ts";
+import type { JobContext, Logger } from "./job-context.ts";
 import { type Failure, OK, type Outcome, RELEASED } from "./outcome.ts";
 import type { AnyJobDefinition } from "./registry.ts";
 import type { RetryJob } from "./retry.ts";
 import type { Claim, ClaimedJob } from "./store.ts";
+import { isThenable } from "./thenable.ts";
 
 /**
  * Runs the handler. A host that can tell which job an error thrown out of the blue belongs to (a late callback, an unhandled
@@ -25,6 +27,7 @@ export interface JobRunnerOptions<C extends Claim> {
   readonly logger: Logger;
   readonly runHandler: RunHandler;
   readonly perform: PerformJob;
+  readonly hooks?: Pick<DrainHooks, "afterJob"> | undefined;
   /** The time limit of classes that have none of their own. */
   readonly timeoutMs: number;
   /** Called once for each started job, possibly before `start` returns. */
@@ -63,9 +66,14 @@ interface Run<C extends Claim> {
   hopeless?: Failure;
 }
 
+const NOTHING: object = Object.freeze({});
+
 /** Made for each job, so the signal and the logger are made only when they are asked for. */
 class Context implements JobContext {
   readonly queue: string;
+  /** Set by who performs the job. */
+  context: object = NOTHING;
+  resources: object = NOTHING;
   readonly #job: JobOf<"job">;
   readonly #logger: Logger;
   #controller: AbortController | undefined;
@@ -123,7 +131,8 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
   let cancelWatch: (() => void) | undefined;
   let watchAtMs = Number.POSITIVE_INFINITY;
 
-  const end = (run: Run<C>, outcome: Outcome): void => {
+  /** `told` is the handler's result, or the error. */
+  const end = (run: Run<C>, outcome: Outcome, told?: unknown): void => {
     if (run.index < 0) return;
     const last = running.pop() as Run<C>;
     if (last !== run) {
@@ -138,7 +147,15 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
     const isFirst = lastActiveMs <= run.startedMs + run.limitMs;
     const isLate = outcome.kind === "ok" && durationMs > run.limitMs && (run.syncMs > run.limitMs || isFirst);
     lastActiveMs = nowMs;
-    onEnd(run.claim, isLate ? failedOutcome(run, late(run, durationMs)) : outcome, durationMs);
+    if (isLate) {
+      const failure = late(run, durationMs);
+      tell(run, failedOutcome(run, failure), durationMs, abortReason(failure));
+    } else tell(run, outcome, durationMs, told);
+  };
+
+  const tell = (run: Run<C>, outcome: Outcome, durationMs: number, told: unknown): void => {
+    options.hooks?.afterJob(run.definition, run.context, outcome, told);
+    onEnd(run.claim, outcome, durationMs);
   };
 
   const failedOutcome = (run: Run<C>, failure: Failure, error: unknown = abortReason(failure)): Outcome =>
@@ -149,12 +166,13 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
   const fail = (run: Run<C>, error: unknown): void => {
     if (run.index < 0) return;
     // An aborted handler that throws is doing as it was told.
-    end(run, run.context.isAborted ? abortedOutcome(run) : failedOutcome(run, toFailure(error), error));
+    end(run, run.context.isAborted ? abortedOutcome(run) : failedOutcome(run, toFailure(error), error), error);
   };
 
   const succeed = (run: Run<C>, result: unknown): void => {
     if (run.index < 0) return;
-    end(run, isDirective(result) ? directed(run, result) : OK);
+    if (isDirective(result)) end(run, directed(run, result));
+    else end(run, OK, result);
   };
 
   const directed = (run: Run<C>, directive: Directive): Outcome => {
@@ -188,8 +206,9 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
     for (const run of [...running]) {
       if (run.startedMs + run.limitMs > nowMs) continue;
       const failure = timedOut(`did not end within its time limit of ${run.limitMs} ms`);
-      end(run, failedOutcome(run, failure));
-      run.context.abort(abortReason(failure));
+      const reason = abortReason(failure);
+      end(run, failedOutcome(run, failure, reason), reason);
+      run.context.abort(reason);
     }
     watch();
   };
@@ -238,7 +257,7 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
       }
       for (const run of [...running]) run.context.abort(reason);
       await clock.yield();
-      for (const run of [...running]) end(run, abortedOutcome(run));
+      for (const run of [...running]) end(run, abortedOutcome(run), run.hopeless && abortReason(run.hopeless));
     },
     dispose() {
       cancelWatch?.();
@@ -261,8 +280,4 @@ function abortReason({ message }: Failure): Error {
   const error = new Error(message);
   error.name = "TimeoutError";
   return error;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }
