@@ -26,17 +26,16 @@ export interface ExchangeContext {
   readonly failedQueues: boolean;
   /** Most entries of a failed list, the oldest going first; 0 for any number. */
   readonly maxFailed: number;
-  /** The unique locks that these settlements free. */
-  readonly locksOf?: (settled: readonly Settlement[]) => readonly FreedLock[];
   readonly bigIntegers: BigIntegers;
 }
 
-/** A unique lock that a settlement frees, if it still bears the id. */
-export interface FreedLock {
-  /** Index among the settlements. */
-  readonly settlement: number;
-  readonly key: string;
-  readonly id: string;
+export interface ExchangeOptions {
+  /** Whether the drain must be registered by this call if it claims something. */
+  readonly isOpening: boolean;
+  /** By Redis' clock. */
+  readonly nowMs: number;
+  /** The unique lock that a job gives back when it has ended for good; none of the jobs holds one without it. */
+  readonly lockOf?: ((claim: Claim) => { readonly key: string; readonly id: string } | undefined) | undefined;
 }
 
 /** How many payloads at a queue's head may be of unknown classes before the drain takes the queue for empty. */
@@ -60,13 +59,12 @@ export interface ExchangeReply extends ExchangeResult {
  * Builds the call for one exchange.
  *
  * @param queues the queues to try, in order
- * @param isOpening whether the drain must be registered by this call if it claims something
  */
 export function createExchangeCall(
   context: ExchangeContext,
   { seq, attempt, settle, fill }: ExchangeParams,
   queues: readonly string[],
-  { isOpening, nowMs }: { readonly isOpening: boolean; readonly nowMs: number },
+  { isOpening, nowMs, lockOf }: ExchangeOptions,
 ): ExchangeCall {
   const { keys, drainKeys, description } = context;
   const toFill = new Set(fill);
@@ -84,7 +82,7 @@ export function createExchangeCall(
   const { onlyClasses } = context;
   const runAt = toRunAt(nowMs);
   const lists = context.failedQueues ? [...new Set(settle.flatMap(failedQueueOf))] : [];
-  const locks = context.locksOf?.(settled) ?? [];
+  const locks = lockOf ? settled.flatMap((settlement, index) => freedLock(settlement, index, lockOf)) : [];
 
   const args: (string | number)[] = [
     description.id,
@@ -158,6 +156,16 @@ function isDone({ outcome }: Settlement): boolean {
 
 function isDoneWith(settlement: Settlement | undefined, token: string): boolean {
   return settlement !== undefined && isDone(settlement) && settlement.claim.token === token;
+}
+
+/** A job that waits for another attempt, or goes back to its queue, keeps its lock. */
+export function isOver({ kind }: Settlement["outcome"]): boolean {
+  return kind === "ok" || kind === "discarded" || kind === "failed" || kind === "dropped";
+}
+
+function freedLock(settlement: Settlement, index: number, lockOf: NonNullable<ExchangeOptions["lockOf"]>) {
+  const lock = isOver(settlement.outcome) ? lockOf(settlement.claim) : undefined;
+  return lock ? [{ settlement: index, ...lock }] : [];
 }
 
 function failedQueueOf({ claim, outcome }: Settlement): readonly string[] {

@@ -1,9 +1,11 @@
 import { UsageError } from "../core/errors.ts";
 import type { BigIntegers } from "../core/json.ts";
+import type { Registry } from "../core/registry.ts";
 import type { Claim, DrainStore, ExchangeParams, ExchangeResult, SlotStats } from "../core/store.ts";
 import type { RedisClient, RedisCommand, RedisReply, ScriptCall, Usage } from "./client.ts";
 import { type DeadRedisDrain, readDeadDrains } from "./dead-drain.ts";
 import { type DrainDescription, drainKeys, encodeDescription } from "./drain-identity.ts";
+import { createDrainLocks } from "./drain-locks.ts";
 import { createExchangeCall, type ExchangeContext, type ExchangeReply } from "./exchange-call.ts";
 import type { Keys } from "./keys.ts";
 import { nextDueCommands, readNextDue } from "./next-due.ts";
@@ -20,6 +22,7 @@ export interface RedisStoreOptions {
   readonly leaseMs: number;
   readonly crashLimit: number;
   readonly onlyClasses: readonly string[] | undefined;
+  readonly registry: Registry;
   /** Failures go to the list of their queue. */
   readonly failedQueues: boolean;
   /** Most entries of a failed list; 0 for any number. */
@@ -41,7 +44,7 @@ const MAX_QUEUES = 2_000;
 /** The store of one drain, on Resque's keys. */
 export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRedisDrain> {
   const { client, keys, description, selector, leaseMs, onlyClasses, bigIntegers, maxClaimBytes } = options;
-  const { failedQueues, maxFailed } = options;
+  const { failedQueues, maxFailed, registry } = options;
   const usage: Usage = { commands: 0, requests: 0 };
   const member = encodeDescription(description);
   const own = drainKeys(description, keys);
@@ -50,6 +53,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     ...{ leaseMs, onlyClasses, bigIntegers, maxClaimBytes, failedQueues, maxFailed },
   };
   const sweep = createTailSweep();
+  const uniqueLocks = createDrainLocks({ client, keys, registry, usage });
   const select = (existing: readonly string[]): string[] => {
     const selected = selector.select(existing);
     if (selected.length <= MAX_QUEUES) return selected;
@@ -107,7 +111,9 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     const tried = sweep.without(selector.order(queues, options.random));
     const isOpening = !isRegistered && fill.length > 0;
     if (isOpening) isMaybeRegistered = true;
-    const call = createExchangeCall(context, { ...params, fill }, tried, { isOpening, nowMs: redisNowMs() });
+    const locks = await uniqueLocks.within(params.settle.map(({ claim }) => claim));
+    const at = { isOpening, nowMs: redisNowMs(), lockOf: locks?.heldBy };
+    const call = createExchangeCall(context, { ...params, fill }, tried, at);
     const items: (RedisCommand | ScriptCall)[] = [];
     if (selector.isDynamic) items.push(["SMEMBERS", keys.queues]);
     items.push(call.call);
@@ -130,6 +136,8 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
       usedQueues.add(claim.queue);
       claims.push(claim.job.raw.includes("\uFFFD") ? await checkText(claim) : claim);
     }
+    await locks?.freeAfter(params.settle, reply.lost);
+    await (await uniqueLocks.within(claims))?.freeBefore(claims);
     return {
       claims,
       // A repeated request finds its own settlements done: they are lost only if the drain itself is.

@@ -1,7 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Outcome } from "../../src/core/outcome.ts";
 import type { Claim, Settlement } from "../../src/core/store.ts";
-import { createExchangeCall, type ExchangeContext, type ExchangeReply } from "../../src/resque/exchange-call.ts";
+import {
+  createExchangeCall,
+  type ExchangeContext,
+  type ExchangeOptions,
+  type ExchangeReply,
+} from "../../src/resque/exchange-call.ts";
 import type { Setup } from "../support/setups.ts";
 import { failed, NOW_MS, ok, openWorld, payload, slots, type TestDrain, type World } from "./world.ts";
 
@@ -29,9 +34,10 @@ export function describeWaitingExchange(kind: Setup): void {
     seq: number,
     { settle = [], fill = [] }: { settle?: readonly Settlement[]; fill?: readonly number[] },
     context: Partial<ExchangeContext> = {},
+    options: Partial<ExchangeOptions> = {},
   ): Promise<ExchangeReply> => {
     const params = { seq, attempt: 1, settle, fill };
-    const at = { isOpening: seq === 1, nowMs: NOW_MS };
+    const at = { isOpening: seq === 1, nowMs: NOW_MS, ...options };
     const { call, read } = createExchangeCall({ ...drain.context, ...context }, params, ["a", "b"], at);
     return read(await world.client.script(call));
   };
@@ -110,7 +116,11 @@ export function describeWaitingExchange(kind: Setup): void {
   test("a discarded job is done, a dropped one has failed and is kept nowhere", async () => {
     const [first, second, third] = (await claim(payload(1), payload(2), payload(3))) as [Claim, Claim, Claim];
     await exchange(2, {
-      settle: [ended(first, { kind: "discarded", reason: "old" }), ok(second), ended(third, { kind: "dropped", failure })],
+      settle: [
+        ended(first, { kind: "discarded", reason: "old" }),
+        ok(second),
+        ended(third, { kind: "dropped", failure }),
+      ],
     });
     expect(await stats()).toEqual(["3", "1"]);
     expect(await world.failed()).toEqual([]);
@@ -181,29 +191,51 @@ export function describeWaitingExchange(kind: Setup): void {
 
   describe("a unique lock", () => {
     const lock = "resque:lock:A:a:[1]";
-    const freeing = (id: string): Partial<ExchangeContext> => ({ locksOf: () => [{ settlement: 0, key: lock, id }] });
+    const freeing = { lockOf: () => ({ key: lock, id: "du1" }) };
 
     test.each([
-      ["bears the job's id", "1795206569.u1", "u1", null],
-      ["bears another's id", "1795206569.u2", "u1", "1795206569.u2"],
-      ["is node-resque's, and so is the job", "1795206569", "", null],
-      ["is node-resque's, but the job is ours", "1795206569", "u1", "1795206569"],
-      ["bears the id and the payload behind it", '1795206569.u1 {"class":"A"}', "u1", null],
-    ])("that %s", async (_what, value, id, left) => {
+      ["bears the job's id", "1795206569.du1", null],
+      ["bears another's id", "1795206569.du2", "1795206569.du2"],
+      ["is node-resque's", "1795206569", "1795206569"],
+      ["tells when the job was due", "1795206569.1795200000.du1", null],
+    ])("that %s", async (_what, value, left) => {
       const [job] = (await claim(payload(1))) as [Claim];
       await world.send(["SET", lock, value]);
-      const { innerCommands } = await exchange(2, { settle: [ok(job)] }, freeing(id));
+      const { innerCommands } = await exchange(2, { settle: [ok(job)] }, {}, freeing);
       expect(await world.get(lock)).toBe(left);
       // MGET, INCRBY, DEL: nothing more than without a lock.
       expect(innerCommands).toBe(3);
     });
 
+    test.each<Outcome>([
+      { kind: "failed", failure },
+      { kind: "dropped", failure },
+      { kind: "discarded", reason: undefined },
+    ])("is freed with a job that is over: $kind", async (outcome) => {
+      const [job] = (await claim(payload(1))) as [Claim];
+      await world.send(["SET", lock, "1795206569.du1"]);
+      await exchange(2, { settle: [ended(job, outcome)] }, {}, freeing);
+      expect(await world.get(lock)).toBeNull();
+    });
+
+    test.each<Outcome>([
+      { kind: "retrying", failure, afterMs: 1 },
+      { kind: "postponed", afterMs: 1 },
+      { kind: "released" },
+      { kind: "requeued" },
+    ])("stays with a job that comes again: $kind", async (outcome) => {
+      const [job] = (await claim(payload(1))) as [Claim];
+      await world.send(["SET", lock, "1795206569.du1"]);
+      await exchange(2, { settle: [ended(job, outcome)] }, {}, freeing);
+      expect(await world.get(lock)).toBe("1795206569.du1");
+    });
+
     test("stays if the settlement is lost", async () => {
       const [job] = (await claim(payload(1))) as [Claim];
-      await world.send(["SET", lock, "1795206569.u1"]);
+      await world.send(["SET", lock, "1795206569.du1"]);
       await world.send(["DEL", drain.own.slots[0] as string]);
-      await exchange(2, { settle: [ok(job)] }, freeing("u1"));
-      expect(await world.get(lock)).toBe("1795206569.u1");
+      await exchange(2, { settle: [ok(job)] }, {}, freeing);
+      expect(await world.get(lock)).toBe("1795206569.du1");
     });
   });
 }

@@ -1,3 +1,4 @@
+import { createRegistry } from "../../src/core/registry.ts";
 import type { Claim, ClaimedJob, DrainStore, Settlement } from "../../src/core/store.ts";
 import { connectRaw, type RawCommand, type RawRedis, type RawReply } from "../../src/redis/ioredis-connection.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
@@ -132,6 +133,7 @@ export async function openWorld(kind: Setup): Promise<World> {
         leaseMs: 60_000,
         crashLimit: 3,
         onlyClasses: undefined,
+        registry: createRegistry([]),
         failedQueues: false,
         maxFailed: 0,
         bigIntegers: "bigint",

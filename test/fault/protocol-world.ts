@@ -3,6 +3,7 @@ import { StoreError } from "../../src/core/errors.ts";
 import { OK, type Outcome, RELEASED, REQUEUED } from "../../src/core/outcome.ts";
 import type { Claim, DrainStore, ExchangeParams, Settlement } from "../../src/core/store.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
+import { createRegistry } from "../../src/core/registry.ts";
 import type { DeadRedisDrain } from "../../src/resque/dead-drain.ts";
 import { type DrainDescription, drainKeys } from "../../src/resque/drain-identity.ts";
 import { createKeys } from "../../src/resque/keys.ts";
@@ -112,7 +113,7 @@ export class World {
       client: carriedClient(this.#client, (letter) => this.#carry(caller, letter)),
       ...{ keys, description, selector, leaseMs: 60_000, crashLimit: CRASH_LIMIT, bigIntegers: "bigint" },
       onlyClasses: isLast ? undefined : ONLY_CLASSES[index],
-      ...{ maxClaimBytes: 120, failedQueues: false, maxFailed: 0 },
+      ...{ maxClaimBytes: 120, failedQueues: false, maxFailed: 0, registry: createRegistry([]) },
       nowMs: Date.now,
       random: () => 0.5,
     });

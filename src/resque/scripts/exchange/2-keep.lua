@@ -42,8 +42,8 @@ for queue, payloads in pairs(tails) do
 end
 local emptied = {}
 for i = 0, nlocks - 1 do
-  local id = string.match(seen[slot + nslots + i + 1] or '', '^%d+%.?([^ ]*)')
-  if id == ARGV[at + 2 * i + 1] and freed[tonumber(ARGV[at + 2 * i])] then emptied[#emptied + 1] = KEYS[fence + nslots + i + 1] end
+  local value, id = seen[slot + nslots + i + 1], '.' .. ARGV[at + 2 * i + 1]
+  if value and string.sub(value, -#id) == id and freed[tonumber(ARGV[at + 2 * i])] then emptied[#emptied + 1] = KEYS[fence + nslots + i + 1] end
 end
 local names = at + 2 * nlocks
 local ids = names + nlists
