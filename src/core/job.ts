@@ -68,6 +68,9 @@ export interface JobDefinition<
 /** What stands in a payload for these arguments, unless a schema says otherwise. */
 export type InputOf<Args> = Args extends readonly unknown[] ? Args : readonly unknown[];
 
+// biome-ignore lint/suspicious/noExplicitAny: definitions of different types stand in one list; what they take is checked by who defines them
+export type AnyJobDefinition = JobDefinition<any, any, any, any>;
+
 /** {@link defineJob} for the jobs of an app that gives this context and these resources. */
 export type DefineJob<Context extends object, Resources extends object> = <
   Args = readonly unknown[],

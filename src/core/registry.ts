@@ -1,10 +1,9 @@
 import { UsageError } from "./errors.ts";
-import type { JobDefinition } from "./job.ts";
+import type { AnyJobDefinition, JobDefinition } from "./job.ts";
 import type { AnyMiddleware, ContextInside } from "./middleware.ts";
 import type { ResourcesOf } from "./resources.ts";
 
-// biome-ignore lint/suspicious/noExplicitAny: definitions of different argument types stand in one list; args are checked by who defines them
-export type AnyJobDefinition = JobDefinition<any, any, any, any>;
+export type { AnyJobDefinition } from "./job.ts";
 
 /** The definitions that an app with this middleware and these resources can run. Of a list whose order is not known nothing is known. */
 export type JobOf<Chain extends readonly AnyMiddleware[], Factories> = number extends Chain["length"]
