@@ -59,12 +59,22 @@ const retrySchema = v.strictObject(
   },
   "expected an object with limit, backoff, rules, exhausted or onExhausted",
 );
+const middleware = v.array(fn, "expected an array of functions");
+const hook = v.optional(fn);
+const jobHooks = {
+  ...{ beforePerform: hook, afterPerform: hook, onFailure: hook },
+  ...{ beforeEnqueue: hook, afterEnqueue: hook },
+};
 const jobSchema = v.strictObject(
   {
     class: text,
     queue: v.optional(text),
     timeoutMs: v.optional(integer(1, MAX_MS)),
     retry: v.optional(retrySchema),
+    args: v.optional(is((value) => isFunction(standardOf(value)?.["validate"]), "a schema of Standard Schema")),
+    decode: v.optional(fn),
+    middleware: v.optional(middleware),
+    hooks: v.optional(v.strictObject(jobHooks, "expected an object of hooks")),
     perform: fn,
   },
   "expected an object with class and perform",
@@ -77,6 +87,14 @@ const optionsSchema = v.strictObject(
     ),
     queues: v.array(is<string>(isText, "a queue's name or pattern"), "expected an array of queues"),
     jobs: v.array(jobSchema, "expected an array of job definitions"),
+    middleware: v.optional(middleware),
+    hooks: v.optional(v.strictObject({ ...jobHooks, queueEmpty: hook, drainEnd: hook }, "expected an object of hooks")),
+    resources: v.optional(
+      is(
+        (value) => typeof value === "object" && value !== null && Object.values(value).every(isFunction),
+        "an object of functions that open something",
+      ),
+    ),
     concurrency: v.optional(integer(1, MAX_CONCURRENCY)),
     namespace: v.optional(is<string>(isText, "a text")),
     timeoutMs: v.optional(integer(1, MAX_MS)),
@@ -151,6 +169,11 @@ function expectationOf(issue: v.BaseIssue<unknown>): string {
   const entries: Readonly<Record<string, unknown>> = { ...optionsSchema.entries, ...jobSchema.entries };
   const { message } = (entries[name] ?? {}) as { message?: unknown };
   return isOfObject && typeof message === "string" ? message : issue.message;
+}
+
+/** A schema may be a function (arktype's are). */
+function standardOf(value: unknown): Record<string, unknown> | undefined {
+  return Object(value)["~standard"];
 }
 
 function show(value: unknown): string {

@@ -1,12 +1,18 @@
 import type { UnknownClassPolicy } from "./core/drain-deps.ts";
 import type { OnEvent } from "./core/events.ts";
-import type { Logger } from "./core/job.ts";
+import type { AppHooks } from "./core/hooks.ts";
+import type { Logger } from "./core/job-context.ts";
 import type { BigIntegers } from "./core/json.ts";
-import type { AnyJobDefinition } from "./core/registry.ts";
+import type { AnyMiddleware, CheckedChain } from "./core/middleware.ts";
+import type { JobOf } from "./core/registry.ts";
+import type { ResourceFactories, ResourcesOf } from "./core/resources.ts";
 import type { RedisClient } from "./resque/client.ts";
 
 /** What {@link createAirlift} takes. */
-export interface AirliftOptions {
+export interface AirliftOptions<
+  Chain extends readonly AnyMiddleware[] = readonly AnyMiddleware[],
+  Factories extends ResourceFactories = ResourceFactories,
+> {
   /** From `airlift/redis/upstash` (HTTP) or `airlift/redis/ioredis` (TCP). */
   readonly redis: RedisClient;
   /**
@@ -15,7 +21,13 @@ export interface AirliftOptions {
    */
   readonly queues: readonly string[];
   /** The classes that this app can run. */
-  readonly jobs: readonly AnyJobDefinition[];
+  readonly jobs: readonly NoInfer<JobOf<Chain, Factories>>[];
+  /** Stands around each run of each job, the first outermost, inside it the class's own. */
+  readonly middleware?: Chain & CheckedChain<Chain, object, ResourcesOf<Factories>>;
+  /** Functions that are called at certain moments; what they throw breaks nothing. */
+  readonly hooks?: AppHooks;
+  /** What jobs share, as `{ db: () => openDb() }`: opened at its first use, closed by {@link Airlift.close}. */
+  readonly resources?: Factories;
   /** Jobs that run at the same time in one drain, 1 to 1000. @default 25 */
   readonly concurrency?: number;
   /** Before every key, with or without its colon. @default "resque" */
