@@ -134,12 +134,12 @@ export function createHooks({ app, find, clock, logger }: HooksOptions): Hooks {
       const pending = new Set<Promise<unknown>>();
       return {
         afterJob(definition, job, outcome, told) {
+          const name = momentOf(outcome);
+          if (!name || !has(name, definition)) return;
           const promise = ending(
-            outcome.kind === "ok"
-              ? each("afterPerform", definition, job, (hook) => hook(job, told))
-              : outcome.kind === "failed" || outcome.kind === "dropped" || outcome.kind === "retrying"
-                ? each("onFailure", definition, job, (hook) => hook(job, told, outcome))
-                : [],
+            name === "afterPerform"
+              ? each(name, definition, job, (hook) => hook(job, told))
+              : each(name, definition, job, (hook) => hook(job, told, outcome)),
           );
           if (promise === undefined) return;
           pending.add(promise);
@@ -162,6 +162,11 @@ export function createHooks({ app, find, clock, logger }: HooksOptions): Hooks {
       };
     },
   };
+}
+
+function momentOf({ kind }: Outcome): "afterPerform" | "onFailure" | undefined {
+  if (kind === "ok") return "afterPerform";
+  return kind === "failed" || kind === "dropped" || kind === "retrying" ? "onFailure" : undefined;
 }
 
 /** Of results that may be promises; undefined if none is. */
