@@ -1,12 +1,22 @@
 import type { Failure } from "../core/outcome.ts";
-import type { CallOptions, RedisClient } from "./client.ts";
+import type { RedisClient, Usage } from "./client.ts";
 import type { DeadRedisDrain } from "./dead-drain.ts";
 import { drainKeys, workerId } from "./drain-identity.ts";
 import { readEntryHead } from "./exchange-call.ts";
-import { failedEntry } from "./failed-entry.ts";
+import { failedEntry, toFailedQueue } from "./failed-entry.ts";
 import type { Keys } from "./keys.ts";
 import { changeOwn, forgetAttempts, OWN_MEMBER_MAX_BYTES, readOwn } from "./payload.ts";
 import * as scripts from "./scripts.generated.ts";
+
+export interface RecoverOptions {
+  readonly crashLimit: number;
+  readonly failedQueues: boolean;
+  /** Most entries of a failed list; 0 for any number. */
+  readonly maxFailed: number;
+  /** By Redis' clock. */
+  readonly nowMs: number;
+  readonly usage: Usage;
+}
 
 /**
  * Gives a dead drain's jobs back to the heads of their queues and removes its traces. A job that has now taken down its drain
@@ -18,12 +28,9 @@ export async function recoverDrain(
   client: RedisClient,
   keys: Keys,
   dead: DeadRedisDrain,
-  {
-    crashLimit,
-    nowMs,
-    usage,
-  }: { readonly crashLimit: number; readonly nowMs: number } & Required<Pick<CallOptions, "usage">>,
+  options: RecoverOptions,
 ): Promise<{ readonly requeued: number; readonly failed: number }> {
+  const { usage, nowMs, crashLimit } = options;
   const own = drainKeys(dead.description, keys);
   const occupied = (await client.script(
     { script: scripts.readSlots, keys: own.slots, args: [OWN_MEMBER_MAX_BYTES] },
@@ -32,14 +39,22 @@ export async function recoverDrain(
   usage.commands += occupied[0] - 1;
 
   const queues: string[] = [];
+  const lists: string[] = [];
+  const locked: { readonly slot: number; readonly head: string; readonly queue: string }[] = [];
   const args: (string | number)[] = [];
   const total = occupied[1].length / 4;
+  const listNumber = (queue: string): number => {
+    if (!options.failedQueues) return 0;
+    if (!lists.includes(queue)) lists.push(queue);
+    return lists.indexOf(queue) + 1;
+  };
   for (let i = 0; i < occupied[1].length; i += 4) {
     const [slot, entryHead, first, tail] = occupied[1].slice(i, i + 4) as [number, string, string, string];
     const at = { failedAtMs: nowMs, workerId: workerId(dead.description, slot - 1) };
     if (entryHead === "") {
-      const entry = failedEntry(FOREIGN_ENTRY, { ...at, queue: dead.description.queues });
-      args.push(slot, "", 0, 0, "", entry.before, entry.after);
+      const { queues: queue } = dead.description;
+      const entry = failedEntry(FOREIGN_ENTRY, { ...at, queue });
+      args.push(slot, "", 0, 0, "", 0, entry.before, entry.after);
       continue;
     }
     const { head, queue } = readEntryHead(entryHead);
@@ -51,32 +66,54 @@ export async function recoverDrain(
     if (mark && crashes >= crashLimit) {
       const entry = failedEntry(dirtyExit(crashes), { ...at, queue });
       const { cutBytes, append } = forgetAttempts(tail);
-      args.push(cutBytes, append, entry.before, entry.after);
-    } else args.push(mark?.cutBytes ?? 0, mark?.append ?? "", "", "");
+      args.push(cutBytes, append, listNumber(queue), entry.before, entry.after);
+      if (own.unique !== undefined) locked.push({ slot, head, queue });
+    } else args.push(mark?.cutBytes ?? 0, mark?.append ?? "", 0, "", "");
   }
+  const entries = locked.length > 0 ? await readEntries(client, own.slots, locked, usage) : [];
 
   const reply = (await client.script(
     {
       script: scripts.recoverDrain,
       keys: [
-        keys.drains,
-        keys.workers,
-        keys.heartbeats,
-        keys.processed,
-        keys.failures,
-        keys.failed,
+        ...[keys.drains, keys.workers, keys.heartbeats, keys.processed, keys.failures, keys.failed, keys.failedQueues],
         ...own.slots,
         ...own.started,
         ...own.stats,
+        ...lists.map(keys.failedOf),
         ...queues.map(keys.queue),
       ],
-      args: [dead.member, dead.leaseEnd, own.slots.length, queues.length, total, ...args, ...own.ids],
+      args: [
+        ...[dead.member, dead.leaseEnd, own.slots.length, queues.length, total, lists.length, options.maxFailed],
+        ...args,
+        ...lists.map(toFailedQueue),
+        ...own.ids,
+      ],
     },
     { usage },
   )) as [number, number, number];
   const [commands, isDone, failed] = reply;
   usage.commands += commands - 1;
-  return isDone === 1 ? { requeued: total - failed, failed } : { requeued: 0, failed: 0 };
+  if (isDone === 0) return { requeued: 0, failed: 0 };
+  if (entries.length > 0) {
+    const { freeLocks, lockOf } = await import("./unique-lock.ts");
+    // Not in the same step, as the locks are known only by the whole payloads; should this fail, their TTL frees them.
+    const held = entries.map(({ raw, queue }) => lockOf(raw, queue, keys)).filter((lock) => lock !== undefined);
+    await freeLocks(client, held, { usage });
+  }
+  return { requeued: total - failed, failed };
+}
+
+/** The whole payloads of a few slots. */
+async function readEntries(
+  client: RedisClient,
+  slotKeys: readonly string[],
+  locked: readonly { readonly slot: number; readonly head: string; readonly queue: string }[],
+  usage: Usage,
+): Promise<readonly { readonly raw: string; readonly queue: string }[]> {
+  const keys = locked.map(({ slot }) => slotKeys[slot - 1] as string);
+  const texts = (await client.command(["MGET", ...keys], { usage })) as (string | null)[];
+  return locked.map(({ head, queue }, index) => ({ raw: (texts[index] ?? "").slice(head.length, -1), queue }));
 }
 
 const FOREIGN_ENTRY: Failure = {

@@ -180,7 +180,8 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
 
     async recover(dead) {
       const { recoverDrain } = await import("./recover-drain.ts");
-      return recoverDrain(client, keys, dead, { crashLimit: options.crashLimit, nowMs: redisNowMs(), usage });
+      const { crashLimit } = options;
+      return recoverDrain(client, keys, dead, { crashLimit, failedQueues, maxFailed, nowMs: redisNowMs(), usage });
     },
 
     async close() {

@@ -163,11 +163,12 @@ export function describeDrainScripts(kind: Setup): void {
       const drains = (await world.client.command(["ZRANGE", world.keys.drains, 0, -1, "WITHSCORES"])) as RedisReply;
       return readDeadDrains(drains, NOW_MS);
     };
-    const recoverAll = async (crashLimit = 3) => {
+    const recoverAll = async (crashLimit = 3, { failedQueues = false, maxFailed = 0 } = {}) => {
       const results = [];
       const usage = { commands: 0, requests: 0 };
       for (const dead of await readDead()) {
-        results.push(await recoverDrain(world.client, world.keys, dead, { crashLimit, nowMs: NOW_MS, usage }));
+        const options = { crashLimit, failedQueues, maxFailed, nowMs: NOW_MS, usage };
+        results.push(await recoverDrain(world.client, world.keys, dead, options));
       }
       return results;
     };
@@ -291,7 +292,9 @@ export function describeDrainScripts(kind: Setup): void {
         },
       };
       const before = { ...(await world.everything()) };
-      const result = await recoverDrain(readFirst, world.keys, dead, { crashLimit: 3, nowMs: NOW_MS, usage });
+      const result = await recoverDrain(readFirst, world.keys, dead, {
+        ...{ crashLimit: 3, failedQueues: false, maxFailed: 0, nowMs: NOW_MS, usage },
+      });
       expect(result).toEqual({ requeued: 0, failed: 0 });
       const after = await world.everything();
       for (const key of [
@@ -311,6 +314,35 @@ export function describeDrainScripts(kind: Setup): void {
       const results = (await Promise.all([recoverAll(), recoverAll(), recoverAll()])).flat();
       expect(results.reduce((sum, { requeued }) => sum + requeued, 0)).toBe(4);
       expect(await world.queued("q")).toEqual(payloads(4).map((raw) => crashed(raw, 1)));
+    });
+
+    test("with failed lists of queues, each entry goes to its queue's, and the list keeps its length", async () => {
+      await openDrain([payload(1), payload(2)]);
+      await world.endLeases();
+      await world.send(["RPUSH", "resque:q_failed", "old"]);
+      expect(await recoverAll(1, { failedQueues: true, maxFailed: 2 })).toEqual([{ requeued: 0, failed: 2 }]);
+      const everything = await world.everything();
+      const list = everything["resque:q_failed"] as string[];
+      expect(
+        list.map((entry) => JSON.parse(entry)).toSorted((a, b) => a.payload.args[0] - b.payload.args[0]),
+      ).toMatchObject([
+        { exception: "Resque::DirtyExit", payload: { class: "Noop", args: [1] } },
+        { exception: "Resque::DirtyExit", payload: { class: "Noop", args: [2] } },
+      ]);
+      expect(everything["resque:failed_queues"]).toEqual({ q_failed: true });
+      expect(everything).not.toHaveProperty(["resque:failed"]);
+    });
+
+    test.each([
+      ["goes to failed gives its lock back", 1, null],
+      ["goes to its queue keeps its lock", 2, "1795206569.du1"],
+    ])("a unique job that %s", async (_what, crashLimit, left) => {
+      const raw = '{"class":"A","args":[{"k":1}],"airlift":{"unique":"du1"}}';
+      await openDrain([payload(1), raw]);
+      await world.send(["SET", 'resque:lock:A:q:[{"k":1}]', "1795206569.du1"]);
+      await world.endLeases();
+      await recoverAll(crashLimit);
+      expect(await world.get('resque:lock:A:q:[{"k":1}]')).toBe(left);
     });
 
     test("a live drain is not among the dead", async () => {

@@ -1,12 +1,12 @@
 --[[
 recover-drain: takes a dead drain's jobs back and removes every trace of it, unless something changed since it was read.
 
-KEYS  1 airlift:drains, 2 workers, 3 workers:heartbeat, 4 stat:processed, 5 stat:failed, 6 failed, then S slots, then every other key of
-      the drain's workers, then the queues
-ARGV  1 the drain's description, 2 its lease's end as read (ms), 3 S, 4 number of queues, 5 number of occupied slots, then for each
-      occupied slot: slot, the entry up to its payload as read, queue, bytes to cut off the payload's end, text to append instead, and
-      if it goes to failed the text before and after the payload, else "" and "". An entry that Airlift did not write has queue 0 and
-      goes to failed whole. Then the worker ids
+KEYS  1 airlift:drains, 2 workers, 3 workers:heartbeat, 4 stat:processed, 5 stat:failed, 6 failed, 7 failed_queues, then S slots, then every
+      other key of the drain's workers, then F failed lists of single queues, then the queues
+ARGV  1 the drain's description, 2 its lease's end as read (ms), 3 S, 4 number of queues, 5 number of occupied slots, 6 F, 7 most entries of a
+      failed list or 0, then for each occupied slot: slot, the entry up to its payload as read, queue, bytes to cut off the payload's end,
+      text to append instead, a failed list's number or 0 for `failed`, and if it goes there the text before and after the payload, else ""
+      and "". An entry that Airlift did not write has queue 0 and goes to failed whole. Then the failed lists' names and the worker ids
 Returns {commands, 1, jobs that went to failed}; {commands, 0, 0} if the drain lives, was recovered by another, or its slots have changed: then nothing was written
 Keeps: a payload is pushed to its queue's head or to failed in the same step that empties its slot; in failed, what would break the
       entry's JSON (no JSON itself, or no UTF-8) is the argument of a MalformedPayload, each byte as a character
@@ -14,10 +14,11 @@ Longer than 60 lines, because these steps are safe only together.
 ]]
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not score or tonumber(score) ~= tonumber(ARGV[2]) then return {2, 0, 0} end
-local nslots, nq, noccupied = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local nslots, nq, noccupied, nlists = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local most, names = tonumber(ARGV[7]), 8 + 8 * noccupied
 local slots, deletes, ids, commands = {}, {}, {}, 3
-for i = 7, #KEYS - nq do
-  if i < 7 + nslots then slots[#slots + 1] = KEYS[i] end
+for i = 8, #KEYS - nq - nlists do
+  if i < 8 + nslots then slots[#slots + 1] = KEYS[i] end
   deletes[#deletes + 1] = KEYS[i]
 end
 local entries, occupied = redis.call('MGET', unpack(slots)), 0
@@ -26,7 +27,7 @@ for i = 1, nslots do
 end
 if occupied ~= noccupied then return {commands, 0, 0} end
 for i = 0, noccupied - 1 do
-  local entry, head = entries[tonumber(ARGV[6 + 7 * i])], ARGV[7 + 7 * i]
+  local entry, head = entries[tonumber(ARGV[8 + 8 * i])], ARGV[9 + 8 * i]
   if not entry or string.sub(entry, 1, #head) ~= head then return {commands, 0, 0} end
 end
 local sequences = {
@@ -42,31 +43,40 @@ local function wrapped(payload, isours)
   payload = string.gsub(cjson.encode(payload), '[\128-\255]', function(c) return string.format('\\u%04x', string.byte(c)) end)
   return '{"class":"MalformedPayload","args":[' .. payload .. ']}'
 end
-local failures, heads = {}, {}
+local failures, failed, heads = {}, 0, {}
 for i = noccupied - 1, 0, -1 do
-  local at = 6 + 7 * i
+  local at = 8 + 8 * i
   local entry, queue = entries[tonumber(ARGV[at])], tonumber(ARGV[at + 2])
   local payload = queue == 0 and entry or string.sub(entry, #ARGV[at + 1] + 1, -2 - ARGV[at + 3]) .. ARGV[at + 4]
-  if ARGV[at + 5] == '' then
+  if ARGV[at + 6] == '' then
     heads[queue] = heads[queue] or {}
     table.insert(heads[queue], payload)
   else
-    failures[#failures + 1] = ARGV[at + 5] .. wrapped(payload, queue > 0) .. ARGV[at + 6]
+    local list = tonumber(ARGV[at + 5])
+    failures[list] = failures[list] or {}
+    table.insert(failures[list], ARGV[at + 6] .. wrapped(payload, queue > 0) .. ARGV[at + 7])
+    failed = failed + 1
   end
 end
-if #failures > 0 then
-  redis.call('INCRBY', KEYS[4], #failures)
-  redis.call('INCRBY', KEYS[5], #failures)
-  redis.call('RPUSH', KEYS[6], unpack(failures))
-  commands = commands + 3
+if failed > 0 then
+  redis.call('INCRBY', KEYS[4], failed)
+  redis.call('INCRBY', KEYS[5], failed)
+  commands = commands + 2
+end
+for list, failures in pairs(failures) do
+  local key = list == 0 and KEYS[6] or KEYS[#KEYS - nq - nlists + list]
+  local length = redis.call('RPUSH', key, unpack(failures))
+  if list > 0 then redis.call('SADD', KEYS[7], ARGV[names + list - 1]) end
+  if most > 0 and length > most then redis.call('LTRIM', key, -most, -1) end
+  commands = commands + 1 + (list > 0 and 1 or 0) + (most > 0 and length > most and 1 or 0)
 end
 for queue, payloads in pairs(heads) do
   redis.call('LPUSH', KEYS[#KEYS - nq + queue], unpack(payloads))
   commands = commands + 1
 end
-for i = 6 + 7 * noccupied, #ARGV do ids[#ids + 1] = ARGV[i] end
+for i = names + nlists, #ARGV do ids[#ids + 1] = ARGV[i] end
 redis.call('DEL', unpack(deletes))
 redis.call('SREM', KEYS[2], unpack(ids))
 redis.call('HDEL', KEYS[3], unpack(ids))
 redis.call('ZREM', KEYS[1], ARGV[1])
-return {commands + 4, 1, #failures}
+return {commands + 4, 1, failed}
