@@ -74,6 +74,7 @@ export async function runDev(options: DevOptions): Promise<void> {
     const app = await importApp(options.app ?? findExamples(), { url: restUrl, token, source: "dev" });
     // By HTTP, as it will be where it is deployed.
     const airlift = buildDevAirlift(app, logger, upstash({ url: restUrl, token }), options);
+    closers.push(() => airlift.close());
     const api = await startOnPort(PORTS.api(options), (port) =>
       startDevApi(airlift, { port, token, drain: { ...drain, signal } }),
     );
