@@ -74,7 +74,9 @@ export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
     const { job } = claim;
     const definition = job.kind === "job" ? registry.find(job.class) : undefined;
     if (job.kind === "malformed") finish(claim, { kind: "failed", failure: notAJob(job.reason) }, 0);
-    else if (definition && !fits(definition.timeoutMs)) finish(claim, RELEASED, 0);
+    else if (definition && job.isActiveJob && !("wire" in definition)) {
+      finish(claim, { kind: "failed", failure: notDefinedSo(job.class) }, 0);
+    } else if (definition && !fits(definition.timeoutMs)) finish(claim, RELEASED, 0);
     else if (definition) runner.start(claim, job, definition);
     // `leave` hands out none that it could read; what it could not read is put back.
     else if (options.unknownClass !== "fail") finish(claim, REQUEUED, 0);
@@ -125,6 +127,14 @@ export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
 
 function notAJob(reason: string): Failure {
   return { exception: "MalformedPayload", message: `the payload is not a Resque job: ${reason}`, backtrace: [] };
+}
+
+function notDefinedSo(className: string): Failure {
+  return {
+    exception: "UnknownJobClass",
+    message: `the job is an Active Job: define the class ${JSON.stringify(className)} by activeJob() of "airlift/active-job"`,
+    backtrace: [],
+  };
 }
 
 function unknownClass(className: string, known: readonly string[]): Failure {

@@ -11,6 +11,8 @@ export type ClaimedJob =
       readonly attempt: number;
       /** How many of the attempts failed. */
       readonly retries: number;
+      /** The payload is Rails' wrapper of an Active Job. */
+      readonly isActiveJob?: true;
     }
   | { readonly kind: "malformed"; readonly raw: string; readonly reason: string; readonly isBinary: boolean };
 

@@ -1,6 +1,7 @@
 import { UsageError } from "../core/errors.ts";
 import { type BigIntegers, describeJsonError, parseJson, stringifyJson } from "../core/json.ts";
 import type { ClaimedJob } from "../core/store.ts";
+import { attemptOffset, unwrapActiveJob } from "./active-job-wrapper.ts";
 
 /** What Airlift knows of a job travels with it, as the last member of its payload. */
 export interface OwnMember {
@@ -21,7 +22,7 @@ const OWN_TEXT = /^[\w.:-]{1,100}$/;
 
 /**
  * Reads a payload: `{"class":…,"args":[…]}`, other members (node-resque's `queue`) welcome. Never throws: what is not a job
- * is told with the reason.
+ * is told with the reason. An Active Job is known by the class of the job in it; its only argument is what Rails serialized.
  */
 export function parsePayload(raw: string, bigIntegers: BigIntegers = "bigint"): ClaimedJob {
   let value: unknown;
@@ -40,7 +41,12 @@ export function parsePayload(raw: string, bigIntegers: BigIntegers = "bigint"): 
   if (args !== undefined && args !== null && !Array.isArray(args)) {
     return malformed(raw, `expected args to be an array, got ${nameOf(args)}`);
   }
-  return { kind: "job", class: className, args: args ?? [], raw, ...attemptsOf(raw) };
+  const counted = attemptsOf(raw);
+  const wrapped = unwrapActiveJob({ class: className, args });
+  if (!wrapped) return { kind: "job", class: className, args: args ?? [], raw, ...counted };
+  const { jobClass, jobData } = wrapped;
+  const attempt = counted.attempt + attemptOffset(jobData);
+  return { kind: "job", class: jobClass, args: [jobData], raw, ...counted, attempt, isActiveJob: true };
 }
 
 function attemptsOf(raw: string): { readonly attempt: number; readonly retries: number } {

@@ -246,3 +246,19 @@ describe("Airlift's own member", () => {
     },
   );
 });
+
+describe("an Active Job", () => {
+  const wrapper = "ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper";
+  const wrap = (jobData: unknown): string => JSON.stringify({ class: wrapper, args: [jobData] });
+
+  test("is known by its own class, and the attempts that Rails made count", () => {
+    const jobData = { job_class: "InvoiceJob", arguments: [1], executions: 2 };
+    const raw = wrap(jobData).replace(/\}$/, ',"airlift":{"retries":1}}');
+    const job = { class: "InvoiceJob", args: [jobData], raw, attempt: 4, retries: 1 };
+    expect(parsePayload(raw)).toEqual({ kind: "job", ...job, isActiveJob: true });
+  });
+
+  test.each([null, {}, { job_class: 1 }, "x"])("without a job in it is a job of the wrapper's class: %j", (jobData) => {
+    expect(parsePayload(wrap(jobData))).toMatchObject({ class: wrapper, args: [jobData], attempt: 1 });
+  });
+});
