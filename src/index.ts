@@ -1,4 +1,5 @@
 export { type Airlift, createAirlift, type DrainOptions, type Enqueued } from "./airlift.ts";
+export { type Directive, discard, release, retry } from "./core/directive.ts";
 export { DrainError } from "./core/drain.ts";
 export type { UnknownClassPolicy } from "./core/drain-deps.ts";
 export { AirliftError, isStoreError, StoreError, type StoreErrorReason, UsageError } from "./core/errors.ts";
@@ -11,6 +12,7 @@ export type { RunHandler } from "./core/job-runner.ts";
 export { type AnyMiddleware, defineMiddleware, type Middleware, type Next, type Passed } from "./core/middleware.ts";
 export type { Failure, Outcome } from "./core/outcome.ts";
 export type { DrainReport, StopReason } from "./core/report.ts";
+export type { Backoff, RetryJob, RetryOptions, RetryRule } from "./core/retry.ts";
 export type { ResourceFactories } from "./core/resources.ts";
 export { type AirliftOptions, DEFAULT_AIRLIFT_OPTIONS, type ResolvedAirliftOptions } from "./options.ts";
 export type {
