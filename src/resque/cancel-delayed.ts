@@ -1,0 +1,189 @@
+import { parseJson, stringifyJson } from "../core/json.ts";
+import type { CallOptions, RedisClient } from "./client.ts";
+import { toDelayedSeconds, toListName } from "./delay.ts";
+import { type DelayedItem, encodeItemForms } from "./delayed-item.ts";
+import { scanDelayed } from "./delayed-list.ts";
+import type { Keys } from "./keys.ts";
+import * as scripts from "./scripts.generated.ts";
+
+/** Which delayed jobs are meant. */
+export interface DelayedMatch {
+  /** @default any; all delayed jobs are looked at then */
+  readonly queue?: string;
+  readonly class: string;
+  /** @default [] */
+  readonly args?: readonly unknown[];
+  /** When it is due, as it was enqueued: whole seconds count, cut or, for a job of node-resque, rounded. @default any time */
+  readonly atMs?: number;
+  /**
+   * Finds jobs by what they say, not by their text: also those that bear a member of Airlift's own (unique jobs, jobs with a status), or
+   * that a producer wrote in other ways (`1.0`, `\u003c`). Costs a command for each second that holds delayed jobs.
+   *
+   * @default false if `queue` is given
+   */
+  readonly isThorough?: boolean;
+}
+
+/** A delayed item that was taken out. */
+export interface TakenItem {
+  /** Its text: a payload with the member `queue`. */
+  readonly raw: string;
+  readonly queue: string;
+}
+
+/** One item in one list. */
+interface Place extends TakenItem {
+  readonly atSeconds: string;
+}
+
+/** Items that one call of the script handles. */
+const MAX_PLACES = 500;
+
+/**
+ * Removes delayed jobs, whoever of resque-scheduler, node-resque and Airlift wrote them, with all that is kept of them.
+ *
+ * @returns each that was removed, so that its lock can be freed; a job that was promoted meanwhile is not among them
+ */
+export async function cancelDelayed(
+  client: RedisClient,
+  keys: Keys,
+  match: DelayedMatch,
+  options: CallOptions = {},
+): Promise<readonly TakenItem[]> {
+  return take(client, keys, await findPlaces(client, keys, match, options), options);
+}
+
+/**
+ * Moves delayed jobs to another time, each in one step: one that was promoted meanwhile stays promoted. Those that are due then anyway
+ * do not count.
+ *
+ * @returns each that was moved
+ * @throws UsageError if the time is none
+ */
+export async function rescheduleDelayed(
+  client: RedisClient,
+  keys: Keys,
+  match: DelayedMatch,
+  toMs: Date | number,
+  options: CallOptions = {},
+): Promise<readonly TakenItem[]> {
+  const toSeconds = String(toDelayedSeconds(toMs, "to"));
+  const places = await findPlaces(client, keys, match, options);
+  const others = places.filter(({ atSeconds }) => atSeconds !== toSeconds);
+  return take(client, keys, others, { ...options, toSeconds });
+}
+
+/** Removes a delayed item, and others that are its equals at the same second, by its text as it was read. Returns how many. */
+export async function removeDelayedItem(
+  client: RedisClient,
+  keys: Keys,
+  { item, atSeconds }: { readonly item: string; readonly atSeconds: number | string },
+  options: CallOptions = {},
+): Promise<number> {
+  const place = { raw: item, queue: "", atSeconds: String(atSeconds) };
+  return (await take(client, keys, [place], options)).length;
+}
+
+async function findPlaces(
+  client: RedisClient,
+  keys: Keys,
+  match: DelayedMatch,
+  options: CallOptions,
+): Promise<readonly Place[]> {
+  const { queue, class: className, args = [], atMs } = match;
+  const cut = atMs === undefined ? undefined : String(toDelayedSeconds(atMs));
+  const rounded = atMs === undefined ? undefined : String(Math.round(atMs / 1_000));
+  if (queue === undefined || match.isThorough) return findByContent(client, keys, match, { cut, rounded, options });
+  const { ruby, node } = encodeItemForms(queue, className, args);
+  if (cut !== undefined && rounded !== undefined) {
+    return [
+      { raw: ruby, queue, atSeconds: cut },
+      { raw: node, queue, atSeconds: rounded },
+    ];
+  }
+  const books = [ruby, node].map((raw) => ["SMEMBERS", keys.timestamps(raw)]);
+  const [rubys, nodes] = (await client.pipeline(books, options)) as [string[], string[]];
+  const places = (raw: string, lists: readonly string[]): Place[] =>
+    lists.flatMap((list) => {
+      const atSeconds = list.startsWith(toListName("")) ? list.slice(toListName("").length) : undefined;
+      return atSeconds === undefined ? [] : [{ raw, queue, atSeconds }];
+    });
+  return [...places(ruby, rubys), ...places(node, nodes)];
+}
+
+async function findByContent(
+  client: RedisClient,
+  keys: Keys,
+  { queue, class: className, args = [] }: DelayedMatch,
+  {
+    cut,
+    rounded,
+    options,
+  }: { readonly cut: string | undefined; readonly rounded: string | undefined; readonly options: CallOptions },
+): Promise<readonly Place[]> {
+  const wanted = parseJson(stringifyJson(args));
+  const isMeant = (item: DelayedItem, atSeconds: string): item is DelayedItem & { readonly kind: "job" } =>
+    item.kind === "job" &&
+    item.class === className &&
+    (queue === undefined || item.queue === queue) &&
+    (cut === undefined || atSeconds === (item.isNodes ? rounded : cut)) &&
+    isSameJson(item.args, wanted);
+  const only = cut === undefined || rounded === undefined ? {} : { only: [...new Set([cut, rounded])] };
+  const found = new Map<string, Place>();
+  for await (const entries of scanDelayed(client, keys, { ...options, ...only })) {
+    for (const entry of entries) {
+      const { atSeconds, raw } = entry;
+      if (isMeant(entry, atSeconds)) found.set(`${atSeconds} ${raw}`, { raw, queue: entry.queue, atSeconds });
+    }
+  }
+  return [...found.values()];
+}
+
+async function take(
+  client: RedisClient,
+  keys: Keys,
+  places: readonly Place[],
+  { toSeconds, usage }: CallOptions & { readonly toSeconds?: string },
+): Promise<readonly TakenItem[]> {
+  const prefixBytes = new TextEncoder().encode(keys.delayed("")).length - toListName("").length;
+  const taken: TakenItem[] = [];
+  for (let at = 0; at < places.length; at += MAX_PLACES) {
+    const some = places.slice(at, at + MAX_PLACES);
+    const items = [...new Set(some.map(({ raw }) => raw))];
+    const lists = [...new Set(some.map(({ atSeconds }) => atSeconds))];
+    const call = {
+      script: scripts.moveDelayed,
+      keys: [
+        keys.delayedSchedule,
+        toSeconds === undefined ? keys.delayedSchedule : keys.delayed(toSeconds),
+        ...items.map(keys.timestamps),
+        ...lists.map(keys.delayed),
+      ],
+      args: [
+        prefixBytes,
+        items.length,
+        toSeconds ?? "",
+        ...some.flatMap(({ raw, atSeconds }) => [items.indexOf(raw) + 1, lists.indexOf(atSeconds) + 1]),
+      ],
+    };
+    const [commands, counts] = (await client.script(call, usage ? { usage } : {})) as [number, number[]];
+    if (usage) usage.commands += commands - 1;
+    for (const [index, count] of counts.entries()) {
+      const { raw, queue } = some[index] as Place;
+      for (let n = 0; n < count; n++) taken.push({ raw, queue });
+    }
+  }
+  return taken;
+}
+
+/** Whether two JSON values say the same, in whatever order objects have their members. */
+function isSameJson(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const names = Object.keys(a);
+  return (
+    names.length === Object.keys(b).length &&
+    names.every((name) => Object.hasOwn(b, name) && isSameJson(a[name as never], b[name as never]))
+  );
+}
