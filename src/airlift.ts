@@ -1,22 +1,26 @@
 import { checkAirliftOptions, checkDrainOptions } from "./check-options.ts";
 import { drain } from "./core/drain.ts";
 import type { DrainOptions as CoreDrainOptions } from "./core/drain-deps.ts";
-import { UsageError } from "./core/errors.ts";
 import type { OnEvent } from "./core/events.ts";
 import { slotsFor } from "./core/exchange-loop.ts";
-import type { JobDefinition, Logger } from "./core/job.ts";
+import { createHooks } from "./core/hooks.ts";
+import type { AnyJobDefinition, Logger } from "./core/job.ts";
 import type { RunHandler } from "./core/job-runner.ts";
+import type { AnyMiddleware } from "./core/middleware.ts";
+import { createPerformer } from "./core/perform-job.ts";
 import { createRegistry } from "./core/registry.ts";
 import type { DrainReport } from "./core/report.ts";
+import { createResources, type ResourceFactories } from "./core/resources.ts";
+import { createEnqueuer, type Enqueued, type EnqueuedAll, type JobOfArgs } from "./enqueue-jobs.ts";
 import { type AirliftOptions, DEFAULT_AIRLIFT_OPTIONS, type ResolvedAirliftOptions } from "./options.ts";
-import { type EnqueueRequest, enqueueJobs } from "./resque/enqueue.ts";
+import type { EnqueueRequest } from "./resque/encoded-job.ts";
 import { createKeys } from "./resque/keys.ts";
 import { createQueueSelector } from "./resque/queue-selector.ts";
 import { createRedisStore } from "./resque/redis-store.ts";
 import { type AirliftStatus, readStatus } from "./resque/status.ts";
 import { systemClock } from "./system-clock.ts";
 
-export type { AirliftOptions, AirliftStatus, EnqueueRequest, ResolvedAirliftOptions };
+export type { AirliftOptions, AirliftStatus, Enqueued, EnqueuedAll, EnqueueRequest, ResolvedAirliftOptions };
 
 export interface DrainOptions extends CoreDrainOptions {
   /** Told everything that happens in this drain, beside the app's own `onEvent`. */
@@ -25,28 +29,36 @@ export interface DrainOptions extends CoreDrainOptions {
   readonly runHandler?: RunHandler;
 }
 
-export interface Enqueued {
-  readonly queue: string;
-  /** Of the queue, with the new job. */
-  readonly length: number;
-}
-
 /** What an app can do with its queues. */
-export interface Airlift {
+export interface Airlift extends AsyncDisposable {
   /** The options in force. `createAirlift({ ...airlift.options, concurrency: 1 })` is the same app, changed. */
   readonly options: ResolvedAirliftOptions;
   /**
-   * Puts one job at the tail of its queue, in Ruby Resque's exact JSON.
+   * Puts one job at the tail of its queue, in Ruby Resque's exact JSON; or, if it is to run later, where resque-scheduler keeps delayed jobs.
    *
-   * @throws UsageError if the job has no JSON form or no queue
+   * @throws UsageError if the job has no JSON form or no queue, or if its class's schema refuses its arguments
    */
   enqueue(job: EnqueueRequest): Promise<Enqueued>;
-  enqueue<Args extends readonly unknown[]>(definition: JobDefinition<Args>, args: Args): Promise<Enqueued>;
+  enqueue<Args extends readonly unknown[]>(definition: JobOfArgs<Args>, args: NoInfer<Args>): Promise<Enqueued>;
+  /** {@link enqueue}, at a time: a date, or ms since the epoch. */
+  enqueueAt(at: Date | number, job: EnqueueRequest): Promise<Enqueued>;
+  enqueueAt<Args extends readonly unknown[]>(
+    at: Date | number,
+    definition: JobOfArgs<Args>,
+    args: NoInfer<Args>,
+  ): Promise<Enqueued>;
+  /** {@link enqueue}, in so many ms. */
+  enqueueIn(delayMs: number, job: EnqueueRequest): Promise<Enqueued>;
+  enqueueIn<Args extends readonly unknown[]>(
+    delayMs: number,
+    definition: JobOfArgs<Args>,
+    args: NoInfer<Args>,
+  ): Promise<Enqueued>;
   /**
-   * Puts jobs at the tails of their queues, in order. A wrong job leaves all queues as they were; up to 5,000 jobs or 1 MB are
-   * atomic, more are sent in chunks.
+   * Enqueues jobs, in order. A wrong one leaves everything as it was; up to 5,000 jobs or 1 MB are atomic, more are sent in chunks. A
+   * unique job that takes the place of another does so by itself.
    */
-  enqueueAll(jobs: readonly EnqueueRequest[]): Promise<{ readonly enqueued: number }>;
+  enqueueAll(jobs: readonly EnqueueRequest[]): Promise<EnqueuedAll>;
   /**
    * Runs jobs until the queues are empty or time is up.
    *
@@ -54,7 +66,7 @@ export interface Airlift {
    */
   drain(options?: DrainOptions): Promise<DrainReport>;
   status(): Promise<AirliftStatus>;
-  /** Closes the Redis client that was given. */
+  /** Closes the app's resources, the last opened first, and the Redis client that was given. `await using` does the same. */
   close(): Promise<void>;
 }
 
@@ -75,7 +87,10 @@ const MAX_CLAIM_BYTES = 4_000_000;
  * ```
  * @throws UsageError naming each option that is wrong
  */
-export function createAirlift(options: AirliftOptions): Airlift {
+export function createAirlift<
+  const Chain extends readonly AnyMiddleware[] = readonly [],
+  Factories extends ResourceFactories = Record<never, never>,
+>(options: AirliftOptions<Chain, Factories>): Airlift {
   checkAirliftOptions(options);
   // An option that is there but undefined is one that is not given.
   const given = Object.fromEntries(
@@ -88,8 +103,12 @@ export function createAirlift(options: AirliftOptions): Airlift {
   const registry = createRegistry(options.jobs);
   const platform = options.platform ?? runtimeName();
   const logger = options.logger ?? consoleLogger;
+  const hooks = createHooks({ app: options.hooks, find: registry.find, clock: systemClock, logger });
+  const enqueuer = createEnqueuer({ redis, keys, registry, hooks, bigIntegers, nowMs: systemClock.nowMs });
+  const resources = options.resources && createResources(options.resources, systemClock, logger);
+  const perform = createPerformer({ middleware: options.middleware, hooks, resources });
 
-  const drainOnce = (drainOptions: DrainOptions): Promise<DrainReport> => {
+  const drainOnce = async (drainOptions: DrainOptions): Promise<DrainReport> => {
     const id = randomId();
     const store = createRedisStore({
       client: redis,
@@ -106,6 +125,7 @@ export function createAirlift(options: AirliftOptions): Airlift {
       crashLimit,
       onlyClasses: unknownClass === "leave" ? registry.classes : undefined,
       bigIntegers,
+      registry,
       failedQueues: settings.failedQueues ?? false,
       maxFailed: settings.maxFailed ?? 0,
       maxClaimBytes: MAX_CLAIM_BYTES,
@@ -113,42 +133,49 @@ export function createAirlift(options: AirliftOptions): Airlift {
       random: Math.random,
     });
     const { onEvent, runHandler, ...rest } = drainOptions;
-    return drain(
-      {
-        store,
-        registry,
-        settings,
-        clock: systemClock,
-        random: Math.random,
-        logger,
-        listeners: [options.onEvent, onEvent].filter((listener) => listener !== undefined),
-        runHandler: runHandler ?? ((run) => run()),
-        perform: (definition, args, context) => definition.perform(args, context),
-      },
-      rest,
-    );
+    const drainHooks = hooks.openDrain();
+    let report: DrainReport | undefined;
+    try {
+      report = await drain(
+        {
+          store,
+          registry,
+          settings,
+          clock: systemClock,
+          random: Math.random,
+          logger,
+          listeners: [options.onEvent, onEvent].filter((listener) => listener !== undefined),
+          runHandler: runHandler ?? ((run) => run()),
+          perform,
+          hooks: drainHooks,
+        },
+        rest,
+      );
+      return report;
+    } finally {
+      await drainHooks.end(report, rest.deadlineMs);
+    }
+  };
+  const close = async (): Promise<void> => {
+    await resources?.[Symbol.asyncDispose]();
+    await redis.close();
   };
 
   return {
     options: settings,
-    async enqueue(job: EnqueueRequest | JobDefinition, args?: readonly unknown[]) {
-      const { queue } = job;
-      if (queue === undefined || queue === "") {
-        throw new UsageError(`enqueue: class ${JSON.stringify(job.class)} has no queue: give one in its definition`);
-      }
-      const request = "perform" in job ? { queue, class: job.class, args: args ?? [] } : { ...job, queue };
-      return { queue, length: (await enqueueJobs(redis, keys, [request])).get(queue) as number };
-    },
-    async enqueueAll(jobs) {
-      await enqueueJobs(redis, keys, jobs);
-      return { enqueued: jobs.length };
-    },
+    enqueue: (job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) => enqueuer.enqueue(job, args),
+    enqueueAt: (at: Date | number, job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) =>
+      enqueuer.enqueue(job, args, { at }),
+    enqueueIn: (inMs: number, job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) =>
+      enqueuer.enqueue(job, args, { inMs }),
+    enqueueAll: enqueuer.enqueueAll,
     async drain(drainOptions = {}) {
       checkDrainOptions(drainOptions);
       return drainOnce(drainOptions);
     },
     status: () => readStatus(redis, keys),
-    close: () => redis.close(),
+    close,
+    [Symbol.asyncDispose]: close,
   };
 }
 

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { UsageError } from "./core/errors.ts";
 import type { Backoff } from "./core/retry.ts";
+import { type UniqueOptions, uniqueProblem } from "./core/unique.ts";
 
 // One kind of check for all that is not a structure: each further validator of the library is in every bundle.
 const is = <T>(check: (value: unknown) => boolean, expected: string): v.GenericSchema<T> =>
@@ -71,6 +72,12 @@ const jobSchema = v.strictObject(
     queue: v.optional(text),
     timeoutMs: v.optional(integer(1, MAX_MS)),
     retry: v.optional(retrySchema),
+    unique: v.optional(
+      v.custom<UniqueOptions>(
+        (value) => uniqueProblem(value) === undefined,
+        ({ input }) => uniqueProblem(input) ?? "",
+      ),
+    ),
     args: v.optional(is((value) => isFunction(standardOf(value)?.["validate"]), "a schema of Standard Schema")),
     decode: v.optional(fn),
     middleware: v.optional(middleware),

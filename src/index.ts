@@ -1,4 +1,4 @@
-export { type Airlift, createAirlift, type DrainOptions, type Enqueued } from "./airlift.ts";
+export { type Airlift, createAirlift, type DrainOptions, type Enqueued, type EnqueuedAll } from "./airlift.ts";
 export { type Directive, discard, release, retry } from "./core/directive.ts";
 export { DrainError } from "./core/drain.ts";
 export type { UnknownClassPolicy } from "./core/drain-deps.ts";
@@ -14,6 +14,7 @@ export type { Failure, Outcome } from "./core/outcome.ts";
 export type { DrainReport, StopReason } from "./core/report.ts";
 export type { ResourceFactories } from "./core/resources.ts";
 export type { Backoff, RetryJob, RetryOptions, RetryRule } from "./core/retry.ts";
+export type { UniqueOptions } from "./core/unique.ts";
 export { type AirliftOptions, DEFAULT_AIRLIFT_OPTIONS, type ResolvedAirliftOptions } from "./options.ts";
 export type {
   CallOptions,
@@ -24,5 +25,5 @@ export type {
   ScriptCall,
   Usage,
 } from "./resque/client.ts";
-export type { EnqueueRequest } from "./resque/enqueue.ts";
+export type { EnqueueRequest } from "./resque/encoded-job.ts";
 export type { AirliftStatus, QueueStatus } from "./resque/status.ts";

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import ms from "ms";
+import { isDay } from "../http/job-time.ts";
 
 /** Node's timers hold no more; a longer one would fire at once. */
 const MAX_DURATION_MS = 2 ** 31 - 1;
@@ -22,6 +23,32 @@ function toMilliseconds(text: string): number {
   // ms() throws on texts that are empty or longer than 100 characters; in the others it returns undefined or NaN.
   if (text === "" || text.length > 100) return Number.NaN;
   return (ms as (value: string) => number | undefined)(text) ?? Number.NaN;
+}
+
+/**
+ * How long to wait: as a duration, and of any length, also none.
+ *
+ * @returns milliseconds
+ */
+export function parseDelay(text: string): number {
+  const delayMs = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1_000 : toMilliseconds(text);
+  if (Number.isFinite(delayMs) && delayMs >= 0) return Math.ceil(delayMs);
+  throw new InvalidArgumentError("Expected a duration such as 30s, 5m or 7d, or a number of seconds.");
+}
+
+const TIME = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?(Z|[+-]\d\d:?\d\d)?$/;
+
+/**
+ * A time as `2026-11-20T18:00:00Z` or `2026-11-20 18:00`; without an offset it is this machine's.
+ *
+ * @returns milliseconds since the epoch
+ */
+export function parseTime(text: string): number {
+  // A date alone would be taken for one in UTC.
+  const full = text.length === 10 ? `${text}T00:00` : text.replace(" ", "T");
+  const atMs = TIME.test(text) && isDay(text.slice(0, 10)) ? Date.parse(full) : Number.NaN;
+  if (!Number.isNaN(atMs)) return atMs;
+  throw new InvalidArgumentError("Expected a time such as 2026-11-20T18:00:00Z or 2026-11-20 18:00.");
 }
 
 /** A whole number from 1. */

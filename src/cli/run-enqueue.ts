@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import type { Airlift } from "../airlift.ts";
+import type { Airlift, Enqueued } from "../airlift.ts";
 import { UsageError } from "../core/errors.ts";
 import { parseExactJson } from "../http/parse-json.ts";
 import { enqueueFile } from "./enqueue-file.ts";
@@ -12,6 +12,10 @@ import { formatCount } from "./report-text.ts";
 export interface EnqueueOptions extends RedisOptions {
   readonly queue?: string;
   readonly file?: string;
+  /** When the job may run, in ms since the epoch. */
+  readonly at?: number;
+  /** In how many ms the job may run. */
+  readonly in?: number;
   readonly json?: true;
 }
 
@@ -26,7 +30,7 @@ export async function runEnqueue(
   try {
     const result = await (className === undefined
       ? runFile(airlift, options)
-      : runOne(airlift, className, args, options.queue ?? ""));
+      : runOne(airlift, className, args, options));
     process.stdout.write(options.json ? `${JSON.stringify(result.value)}\n` : `${result.text}\n`);
   } finally {
     await airlift.close();
@@ -38,9 +42,30 @@ interface Result {
   readonly text: string;
 }
 
-async function runOne(airlift: Airlift, className: string, args: readonly string[], queue: string): Promise<Result> {
-  const value = await airlift.enqueue({ queue, class: className, args: args.map(readArgument) });
-  return { value, text: `enqueued ${className} to ${value.queue}; ${formatCount(value.length, "job")} in it` };
+async function runOne(
+  airlift: Airlift,
+  className: string,
+  args: readonly string[],
+  { queue = "", at, in: inMs }: EnqueueOptions,
+): Promise<Result> {
+  const when = { ...(at !== undefined && { at }), ...(inMs !== undefined && { inMs }) };
+  const value = await airlift.enqueue({ queue, class: className, args: args.map(readArgument), ...when });
+  return { value, text: describe(className, value) };
+}
+
+function describe(className: string, value: Enqueued): string {
+  switch (value.kind) {
+    case "queued":
+      return `enqueued ${className} to ${value.queue}; ${formatCount(value.length, "job")} in it`;
+    case "delayed":
+      return `${className} goes to ${value.queue} at ${new Date(value.at).toISOString().replace(".000", "")}`;
+    case "replaced":
+      return `${className} took the place of one that waits in ${value.queue}`;
+    case "dropped":
+      return `${className} was not enqueued: ${value.reason === "refused" ? "refused by a hook" : "the same job is there"}`;
+    default:
+      return value satisfies never;
+  }
 }
 
 async function runFile(airlift: Airlift, options: EnqueueOptions): Promise<Result> {
@@ -71,6 +96,11 @@ function checkUsage(className: string | undefined, options: EnqueueOptions): voi
   }
   if (className !== undefined && options.queue === undefined) {
     throw new UsageError(`enqueue: expected --queue, the queue to put ${className} into`);
+  }
+  if (options.at !== undefined && options.in !== undefined)
+    throw new UsageError("enqueue: expected --at or --in, got both");
+  if (options.file !== undefined && (options.at ?? options.in) !== undefined) {
+    throw new UsageError('enqueue: --at and --in are for one job; a line of a file may have "at" or "in"');
   }
   if (options.queue === "") throw new UsageError('enqueue: expected a queue name, got --queue ""');
 }

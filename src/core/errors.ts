@@ -9,12 +9,19 @@ export class AirliftError extends Error {
   }
 }
 
+export interface UsageErrorOptions extends ErrorOptions {
+  readonly jobIndex?: number;
+}
+
 /** A wrong option, argument or payload given by the caller. The message names the value and what was expected. */
 export class UsageError extends AirliftError {
   override readonly name = "UsageError" as const;
+  /** Which of a list of jobs is wrong, from 0. */
+  readonly jobIndex: number | undefined;
 
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string, options: UsageErrorOptions = {}) {
     super("ERR_USAGE", message, options);
+    this.jobIndex = options.jobIndex;
   }
 }
 

@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import type { Airlift } from "../airlift.ts";
 import { issuesToFieldErrors } from "./field-errors.ts";
+import { DURATION, readDuration, readInstant } from "./job-time.ts";
 import { isExactNumber } from "./parse-json.ts";
 import type { FieldError } from "./problem.ts";
 
@@ -8,7 +9,10 @@ import type { FieldError } from "./problem.ts";
 export const MAX_NESTING = 100;
 
 /** One job of a request. No message quotes what was sent. */
-export const JobSchema: v.GenericSchema<unknown, { class: string; args: unknown[] }> = v.pipe(
+export const JobSchema: v.GenericSchema<
+  unknown,
+  { class: string; args: unknown[]; at?: string | undefined; in?: string | undefined }
+> = v.pipe(
   v.strictObject(
     {
       class: v.pipe(
@@ -27,9 +31,27 @@ export const JobSchema: v.GenericSchema<unknown, { class: string; args: unknown[
         ),
         [],
       ),
+      at: v.optional(
+        v.pipe(
+          v.string("must be a string"),
+          v.check(
+            (text) => readInstant(text) !== undefined,
+            'must be a time such as "2026-11-20T18:00:00Z", with its offset',
+          ),
+          v.description("When the job may run, by RFC 3339; Resque keeps whole seconds"),
+        ),
+      ),
+      in: v.optional(
+        v.pipe(
+          v.string("must be a string"),
+          v.regex(DURATION, 'must be a duration such as "30s", "5m" or "7d"'),
+          v.description("In what time the job may run; not together with at"),
+        ),
+      ),
     },
     (issue) => {
-      if (issue.expected === "never") return "is not a member of a job; a job has class and args";
+      if (issue.expected === "never")
+        return "is not a member of a job; a job has class and args, and may have at or in";
       return issue.expected === '"class"' ? "is required" : "must be an object with class and args";
     },
   ),
@@ -51,10 +73,18 @@ export function readJob(value: unknown, queue: string, classes: ReadonlySet<stri
   }
   const result = v.safeParse(JobSchema, value);
   if (!result.success) return { kind: "refused", status: 400, errors: issuesToFieldErrors(result.issues) };
+  const { at, in: delay } = result.output;
+  if (at !== undefined && delay !== undefined) {
+    return { kind: "refused", status: 400, errors: [{ path: "in", message: "must not stand beside at" }] };
+  }
   if (classes && !classes.has(result.output.class)) {
     return { kind: "refused", status: 403, errors: [{ path: "class", message: "may not be enqueued here" }] };
   }
-  return { kind: "job", job: { queue, class: result.output.class, args: result.output.args } };
+  const when = {
+    ...(at !== undefined && { at: readInstant(at) as number }),
+    ...(delay !== undefined && { inMs: readDuration(delay) as number }),
+  };
+  return { kind: "job", job: { queue, class: result.output.class, args: result.output.args, ...when } };
 }
 
 function isDeeperThan(value: unknown, levels: number): boolean {

@@ -52,6 +52,16 @@ export interface Keys {
   readonly starts: string;
   /** Airlift's own. ZSET: member is a drain's description, score is when its lease ends (ms, Redis time). */
   readonly drains: string;
+  /** HASH schedule's name → JSON of its definition (resque-scheduler's dynamic schedules). */
+  readonly persistentSchedules: string;
+  /** SET of schedules that Ruby's scheduler reads anew, emptied by it. */
+  readonly schedulesChanged: string;
+  /** HASH schedule's name → Ruby's `Time#to_s` of when its last job was enqueued. */
+  readonly lastEnqueuedAt: string;
+  /** The same as `rubySchedulerLock`, of a scheduler with this RESQUE_SCHEDULER_MASTER_LOCK_PREFIX. */
+  prefixedSchedulerLock(lockPrefix: string): string;
+  /** Airlift's own. HASH schedule's name → JSON of its last tick. */
+  readonly cron: string;
 }
 
 /**
@@ -90,5 +100,10 @@ export function createKeys(namespace = "resque"): Keys {
     running: `${prefix}airlift:running`,
     starts: `${prefix}airlift:starts`,
     drains: `${prefix}airlift:drains`,
+    persistentSchedules: `${prefix}persistent_schedules`,
+    schedulesChanged: `${prefix}schedules_changed`,
+    lastEnqueuedAt: `${prefix}delayed:last_enqueued_at`,
+    prefixedSchedulerLock: (lockPrefix) => `${prefix}${prefix || ":"}${lockPrefix}:resque_scheduler_master_lock`,
+    cron: `${prefix}airlift:cron`,
   };
 }

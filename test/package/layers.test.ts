@@ -7,13 +7,18 @@ import { findCycles, type ModuleImport, parseModule, readModules, type SourceMod
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "src/core/": [],
   "src/resque/": ["src/core/"],
+  "src/cron/": ["src/core/", "src/resque/"],
   "src/redis/": ["src/resque/client.ts", "src/core/errors.ts"],
   "src/target/": ["src/core/"],
   "src/gateway/": ["src/redis/ioredis-connection.ts", "src/resque/client.ts", "src/core/errors.ts"],
   "src/system-clock.ts": ["src/core/"],
   "src/options.ts": ["src/core/", "src/resque/"],
   "src/check-options.ts": ["src/core/"],
-  "src/airlift.ts": ["src/options.ts", "src/check-options.ts", "src/system-clock.ts", "src/core/", "src/resque/"],
+  "src/enqueue-jobs.ts": ["src/core/", "src/resque/"],
+  "src/airlift.ts": [
+    ...["src/options.ts", "src/check-options.ts", "src/enqueue-jobs.ts", "src/system-clock.ts"],
+    ...["src/core/", "src/resque/"],
+  ],
   "src/index.ts": ["src/airlift.ts", "src/options.ts", "src/core/", "src/resque/"],
   "src/http/": ["src/airlift.ts", "src/core/"],
   "src/platform/": ["src/airlift.ts", "src/core/", "src/http/"],
@@ -23,8 +28,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 };
 /** Layers that must run where there is no Node. */
 const PORTABLE = [
-  ...["src/core/", "src/resque/", "src/http/", "src/redis/upstash.ts"],
-  ...["src/index.ts", "src/airlift.ts", "src/options.ts", "src/check-options.ts", "src/system-clock.ts"],
+  ...["src/core/", "src/resque/", "src/cron/", "src/http/", "src/redis/upstash.ts"],
+  ...["src/index.ts", "src/airlift.ts", "src/options.ts", "src/check-options.ts", "src/enqueue-jobs.ts"],
+  "src/system-clock.ts",
 ];
 /** Who may import a client library: only `redis/`. */
 const CLIENT_LIBRARIES = ["@upstash/redis", "ioredis", "js-redis-server"];

@@ -15,8 +15,8 @@ describe.each(setups())("enqueueing over $name", (kind) => {
   test("writes Ruby's exact JSON, and the queue's name", async () => {
     const app = world.app({ jobs: [] });
     const args = [1, 1.5, "é\u2028<&>", null, [], {}, 12345678901234567890n];
-    expect(await app.enqueue({ queue: "mail", class: "A::B", args })).toEqual({ queue: "mail", length: 1 });
-    expect(await app.enqueue({ queue: "mail", class: "A" })).toEqual({ queue: "mail", length: 2 });
+    expect(await app.enqueue({ queue: "mail", class: "A::B", args })).toEqual({ kind: "queued", queue: "mail", length: 1 });
+    expect(await app.enqueue({ queue: "mail", class: "A" })).toEqual({ kind: "queued", queue: "mail", length: 2 });
     expect(await world.everything()).toEqual({
       "resque:queue:mail": [
         '{"class":"A::B","args":[1,1.5,"é\u2028<&>",null,[],{},12345678901234567890]}',
@@ -29,14 +29,14 @@ describe.each(setups())("enqueueing over $name", (kind) => {
   test("takes a definition with its queue", async () => {
     const job = defineJob({ class: "SendEmail", queue: "mail", perform: ([to]: [string]) => to });
     const app = world.app({ jobs: [job] });
-    expect(await app.enqueue(job, ["a@b.c"])).toEqual({ queue: "mail", length: 1 });
+    expect(await app.enqueue(job, ["a@b.c"])).toEqual({ kind: "queued", queue: "mail", length: 1 });
     expect(await world.queued("mail")).toEqual(['{"class":"SendEmail","args":["a@b.c"]}']);
   });
 
   test("in bulk keeps the order within each queue, however many chunks it takes", async () => {
     const app = world.app({ jobs: [] });
     const jobs = Array.from({ length: 12_000 }, (_, n) => ({ queue: n % 3 === 0 ? "a" : "b", class: "A", args: [n] }));
-    expect(await app.enqueueAll(jobs)).toEqual({ enqueued: 12_000 });
+    expect(await app.enqueueAll(jobs)).toEqual({ enqueued: 12_000, replaced: 0, dropped: 0 });
     for (const queue of ["a", "b"]) {
       const expected = jobs.filter((job) => job.queue === queue).map(({ args }) => `{"class":"A","args":[${args}]}`);
       expect(await world.queued(queue)).toEqual(expected);
@@ -90,7 +90,7 @@ describe.each(setups())("enqueueing over $name", (kind) => {
   });
 
   test("of nothing does nothing", async () => {
-    expect(await world.app({ jobs: [] }).enqueueAll([])).toEqual({ enqueued: 0 });
+    expect(await world.app({ jobs: [] }).enqueueAll([])).toEqual({ enqueued: 0, replaced: 0, dropped: 0 });
     expect(await world.keyNames()).toEqual([]);
   });
 

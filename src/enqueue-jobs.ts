@@ -1,0 +1,180 @@
+import { UsageError } from "./core/errors.ts";
+import type { Hooks } from "./core/hooks.ts";
+import type { AnyJobDefinition, JobDefinition } from "./core/job.ts";
+import type { BigIntegers } from "./core/json.ts";
+import type { Registry } from "./core/registry.ts";
+import { uniqueProblem } from "./core/unique.ts";
+import { validateForEnqueue } from "./core/validate-args.ts";
+import type { RedisClient } from "./resque/client.ts";
+import { toDelayedSeconds } from "./resque/delay.ts";
+import type { EncodedJob, EnqueueRequest } from "./resque/encoded-job.ts";
+import { enqueueJobs } from "./resque/enqueue.ts";
+import type { Keys } from "./resque/keys.ts";
+import { encodePayload, parsePayload } from "./resque/payload.ts";
+
+/**
+ * What became of a job that was to be enqueued.
+ *
+ * - `queued`: at the tail of its queue, which holds `length` jobs with it
+ * - `delayed`: put into its queue at this time, in ms since the epoch, a whole second
+ * - `replaced`: a unique job, in the place of the one that waited: in the queue, or until `at`
+ * - `dropped`: not enqueued, as the same unique job is there, or as a `beforeEnqueue` hook refused it
+ */
+export type Enqueued =
+  | { readonly kind: "queued"; readonly queue: string; readonly length: number }
+  | { readonly kind: "delayed"; readonly queue: string; readonly at: number }
+  | { readonly kind: "replaced"; readonly queue: string; readonly at?: number }
+  | { readonly kind: "dropped"; readonly queue: string; readonly reason: "duplicate" | "refused" };
+
+/** What became of a list of jobs; together the numbers are all of them. */
+export interface EnqueuedAll {
+  /** Put into their queues, or delayed. */
+  readonly enqueued: number;
+  readonly replaced: number;
+  readonly dropped: number;
+}
+
+/** A definition whose jobs are enqueued with these arguments. */
+// biome-ignore lint/suspicious/noExplicitAny: what its handler takes, and from whom, does not matter to who enqueues
+export type JobOfArgs<Args extends readonly unknown[]> = JobDefinition<any, Args, any, any>;
+
+/** When a job may run; without either it may at once. */
+export type When = Pick<EnqueueRequest, "at" | "inMs">;
+
+export interface Enqueuer {
+  enqueue(job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[], when?: When): Promise<Enqueued>;
+  enqueueAll(jobs: readonly EnqueueRequest[]): Promise<EnqueuedAll>;
+}
+
+export interface EnqueuerOptions {
+  readonly redis: RedisClient;
+  readonly keys: Keys;
+  readonly registry: Registry;
+  readonly hooks: Pick<Hooks, "beforeEnqueue" | "afterEnqueue">;
+  readonly bigIntegers: BigIntegers;
+  readonly nowMs: () => number;
+}
+
+/** A job on its way; what it is like for hooks, and what is sent of it. */
+interface Prepared {
+  readonly queue: string;
+  readonly class: string;
+  readonly args?: readonly unknown[];
+  readonly encoded: EncodedJob;
+}
+
+/** What became of each of some jobs, by their index. */
+type Ends = (index: number) => Enqueued;
+
+/**
+ * Enqueues the jobs of an app. What a class's definition says, of its arguments and of which jobs are the same, holds for every job of
+ * the class, also for one that is given by name.
+ */
+export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
+  const { redis, keys, registry, hooks, nowMs } = options;
+
+  /** Prepares all jobs before any is sent, so that a wrong one leaves everything as it was. */
+  const send = async (jobs: readonly EnqueueRequest[], given?: AnyJobDefinition): Promise<Ends> => {
+    const now = nowMs();
+    const prepared: Prepared[] = [];
+    for (const [index, job] of jobs.entries()) {
+      const definition = given ?? registry.find(job.class);
+      try {
+        // Without a promise for a class of which nothing is known: lists are long.
+        const encoded = definition ? await encodeKnown(job, definition, options) : encode(job);
+        prepared.push({ ...job, encoded: { ...encoded, atSeconds: dueSeconds(job, now) } });
+      } catch (error) {
+        throw error instanceof UsageError ? new UsageError(error.message, { cause: error, jobIndex: index }) : error;
+      }
+    }
+    const allowed = await hooks.beforeEnqueue(prepared, given);
+    const outcome = await enqueueJobs(
+      redis,
+      keys,
+      allowed.map(({ encoded }) => encoded),
+      { nowMs: now },
+    );
+    await hooks.afterEnqueue(
+      allowed.filter((_job, index) => !outcome.dropped.has(index)),
+      given,
+    );
+    const indexes = allowed.length === prepared.length ? undefined : new Map(allowed.map((job, index) => [job, index]));
+    return (index) => {
+      const { queue, encoded } = prepared[index] as Prepared;
+      const sent = indexes ? indexes.get(prepared[index] as Prepared) : index;
+      if (sent === undefined) return { kind: "dropped", queue, reason: "refused" };
+      if (outcome.dropped.has(sent)) return { kind: "dropped", queue, reason: "duplicate" };
+      const place = outcome.replaced.get(sent);
+      const { atSeconds } = place ?? encoded;
+      if (place) return { kind: "replaced", queue, ...(atSeconds !== undefined && { at: atSeconds * 1_000 }) };
+      if (atSeconds !== undefined) return { kind: "delayed", queue, at: atSeconds * 1_000 };
+      return { kind: "queued", queue, length: outcome.lengths.get(keys.queue(queue)) as number };
+    };
+  };
+
+  return {
+    async enqueue(job, args, when = {}) {
+      const { queue } = job;
+      if (queue === undefined || queue === "") {
+        throw new UsageError(`enqueue: class ${JSON.stringify(job.class)} has no queue: give one in its definition`);
+      }
+      const isDefinition = "perform" in job;
+      const request = isDefinition ? { queue, class: job.class, args: args ?? [] } : { ...job, queue };
+      return (await send([{ ...request, ...when }], isDefinition ? job : undefined))(0);
+    },
+
+    async enqueueAll(jobs) {
+      const endOf = await send(jobs);
+      const counts = { queued: 0, delayed: 0, replaced: 0, dropped: 0 };
+      for (let index = 0; index < jobs.length; index++) counts[endOf(index).kind]++;
+      const { queued, delayed, replaced, dropped } = counts;
+      return { enqueued: queued + delayed, replaced, dropped };
+    },
+  };
+}
+
+/** Encodes a job as its class's definition wants it. */
+async function encodeKnown(
+  job: EnqueueRequest,
+  definition: AnyJobDefinition,
+  { keys, bigIntegers }: Pick<EnqueuerOptions, "keys" | "bigIntegers">,
+): Promise<EncodedJob> {
+  const plain = encode(job);
+  const { args: schema, unique } = definition;
+  if (!schema && !unique) return plain;
+  // As the drain will read them: dates are texts by then, and numbers that were kept as they were written are numbers.
+  const read = parsePayload(plain.payload, bigIntegers) as { readonly args: readonly unknown[] };
+  await validateForEnqueue(definition, read.args);
+  if (!unique) return plain;
+  const problem = uniqueProblem(unique);
+  if (problem !== undefined) throw new UsageError(`class ${JSON.stringify(job.class)}: unique: ${problem}`);
+  const { encodeUnique } = await import("./resque/encode-unique.ts");
+  return encodeUnique(job, { unique, args: read.args, keys });
+}
+
+function encode({ queue, class: className, args = [] }: EnqueueRequest): EncodedJob {
+  if (typeof queue !== "string" || queue === "") {
+    throw new UsageError(`queue: expected a non-empty string, got ${JSON.stringify(queue)} (class ${className})`);
+  }
+  return { queue, payload: encodePayload(className, args) };
+}
+
+/** 10^11 ms are in 1973: whoever means less than that means seconds. */
+const LEAST_AT_MS = 1e11;
+
+/** The second at which a job is due; undefined if it may be put into its queue at once, as resque-scheduler does with what is past. */
+function dueSeconds({ at, inMs, class: className }: EnqueueRequest, nowMs: number): number | undefined {
+  if (at === undefined && inMs === undefined) return undefined;
+  const where = `(class ${className})`;
+  if (at !== undefined && inMs !== undefined) throw new UsageError(`expected at or inMs, got both ${where}`);
+  if (inMs !== undefined && !(Number.isFinite(inMs) && inMs >= 0)) {
+    throw new UsageError(`inMs: expected a number of milliseconds from 0 on, got ${String(inMs)} ${where}`);
+  }
+  const seconds = at === undefined ? toDelayedSeconds(nowMs + (inMs as number), "inMs") : toDelayedSeconds(at);
+  if (typeof at === "number" && at < LEAST_AT_MS) {
+    throw new UsageError(
+      `at: expected milliseconds since the epoch, got ${at}, which is in 1970; are these seconds? ${where}`,
+    );
+  }
+  return seconds > Math.floor(nowMs / 1_000) ? seconds : undefined;
+}

@@ -1,0 +1,138 @@
+import { stringifyJson } from "../core/json.ts";
+import type { Registry } from "../core/registry.ts";
+import type { Claim } from "../core/store.ts";
+import type { CallOptions, RedisClient } from "./client.ts";
+import type { Keys } from "./keys.ts";
+import { readOwn } from "./payload.ts";
+import * as scripts from "./scripts.generated.ts";
+
+/**
+ * The lock of a unique job, as it is found from the payload alone.
+ *
+ * A lock by arguments is node-resque's QueueLock: `lock:<class>:<queue>:<arguments>`; one by a key is Airlift's own. Its value is
+ * `<when it ends (s)>.<id>`, which node-resque reads as a number. The payload bears the id, so a lock that has passed to another job
+ * is never freed by the first. The id's first letter says when the job gives the lock back: that is settled when it is enqueued,
+ * whatever the app that runs it defines. A delayed job's lock also tells when it is due, `<end>.<due (s)>.<id>`, and one whose job may be
+ * replaced bears the job's payload, `<end>.<payload>.<id>`.
+ */
+export interface UniqueLock {
+  readonly key: string;
+  /** Empty for a job that bears none: node-resque's, or a delayed one that another scheduler has put into its queue. */
+  readonly id: string;
+  readonly until: "start" | "done" | "period";
+}
+
+const UNTIL: Readonly<Record<string, UniqueLock["until"]>> = { s: "start", d: "done", p: "period" };
+
+/** What stands for a class's key in the key of its lock: a text of any length, and the queue. 128 bits of SHA-256. */
+export async function hashLockKey(queue: string, key: string): Promise<string> {
+  const bytes = new TextEncoder().encode(`${queue}\n${key}`);
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).subarray(0, 16);
+  return btoa(String.fromCharCode(...digest))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replace(/=+$/, "");
+}
+
+/** Payloads that bear the member are Airlift's own, whose form is known. */
+const HEAD = /^\{"class":("(?:[^"\\]|\\.)*"),"args":/;
+const OWN = /,"airlift":\{[^{}]*\}\}$/;
+const QUEUE = /,"queue":"(?:[^"\\]|\\.)*"$/;
+
+/**
+ * The lock that a payload, or a delayed item, holds.
+ *
+ * @returns undefined if it bears no lock's id
+ */
+export function lockOf(raw: string, queue: string, keys: Keys): UniqueLock | undefined {
+  // Most payloads bear no member at all: this is asked of each job.
+  const unique = raw.endsWith('"}}') ? readOwn(raw).unique : undefined;
+  const [, hash, id = "", letter = ""] = /^(?:([\w-]+)\.)?(([sdp])\w+)$/.exec(unique ?? "") ?? [];
+  const until = UNTIL[letter];
+  const head = HEAD.exec(raw);
+  if (!until || !head) return undefined;
+  const className = JSON.parse(head[1] as string) as string;
+  if (hash !== undefined) return { key: keys.uniqueLock(className, hash), id, until };
+  const argsText = raw.slice(head[0].length).replace(OWN, "").replace(QUEUE, "");
+  return { key: keys.lock(className, queue, argsText), id, until };
+}
+
+/**
+ * What must be freed once these jobs have been claimed, before any of them runs: the locks that are held until the start.
+ *
+ * @param registry for the jobs that bear no lock's id
+ */
+export async function locksFreedAtStart(
+  claims: readonly Claim[],
+  registry: Registry,
+  keys: Keys,
+): Promise<readonly UniqueLock[]> {
+  const locks: UniqueLock[] = [];
+  for (const claim of claims) {
+    const lock = lockOf(claim.job.raw, claim.queue, keys) ?? (await unmarkedLockOf(claim, registry, keys));
+    if (lock?.until === "start") locks.push(lock);
+  }
+  return locks;
+}
+
+/**
+ * What must be freed in the step that ends this job for good, whatever its end: the lock that it still holds, a period's excepted.
+ * `until: "start"` is among them, for a start whose freeing failed.
+ */
+export function lockFreedAtEnd({ job, queue }: Claim, keys: Keys): UniqueLock | undefined {
+  const lock = lockOf(job.raw, queue, keys);
+  return lock?.until === "period" ? undefined : lock;
+}
+
+/** What must be freed after these jobs have ended for good, beside {@link lockFreedAtEnd}: locks of those that bear no lock's id. */
+export async function unmarkedLocksFreedAtEnd(
+  claims: readonly Claim[],
+  registry: Registry,
+  keys: Keys,
+): Promise<readonly UniqueLock[]> {
+  const locks: UniqueLock[] = [];
+  for (const claim of claims) {
+    const lock = lockOf(claim.job.raw, claim.queue, keys) ? undefined : await unmarkedLockOf(claim, registry, keys);
+    if (lock?.until === "done") locks.push(lock);
+  }
+  return locks;
+}
+
+/** The lock that a job without an id holds, by its class's definition: node-resque's, or its own if the id was dropped. */
+async function unmarkedLockOf({ queue, job }: Claim, registry: Registry, keys: Keys): Promise<UniqueLock | undefined> {
+  const unique = job.kind === "job" ? registry.find(job.class)?.unique : undefined;
+  if (job.kind !== "job" || !unique || typeof unique.until === "object") return undefined;
+  try {
+    const key = unique.key
+      ? keys.uniqueLock(job.class, await hashLockKey(queue, unique.key(job.args)))
+      : keys.lock(job.class, queue, stringifyJson(job.args));
+    return { key, id: "", until: unique.until };
+  } catch {
+    // Arguments that the class's key cannot read: no lock was ever taken by them.
+    return undefined;
+  }
+}
+
+/** Few enough for one DEL of a script. */
+const MAX_LOCKS_A_CALL = 5_000;
+
+/**
+ * Frees those of the locks that are still held by the jobs that they were read from. May be repeated.
+ *
+ * @returns how many were
+ */
+export async function freeLocks(
+  client: RedisClient,
+  locks: readonly Pick<UniqueLock, "key" | "id">[],
+  { usage }: CallOptions = {},
+): Promise<number> {
+  let freed = 0;
+  for (let at = 0; at < locks.length; at += MAX_LOCKS_A_CALL) {
+    const some = locks.slice(at, at + MAX_LOCKS_A_CALL);
+    const call = { script: scripts.freeLocks, keys: some.map(({ key }) => key), args: some.map(({ id }) => id) };
+    const [commands, count] = (await client.script(call, usage ? { usage } : {})) as [number, number];
+    if (usage) usage.commands += commands - 1;
+    freed += count;
+  }
+  return freed;
+}
