@@ -1,6 +1,7 @@
 import type { Requester, UpstashRequest, UpstashResponse } from "@upstash/redis/cloudflare";
 import { StoreError, type StoreErrorReason } from "../core/errors.ts";
-import { createHttpPoster, type HttpAnswer, type HttpPoster, PostError } from "./http-post.ts";
+import { createHttpPoster } from "./http-post.ts";
+import { type HttpAnswer, type HttpPoster, PostError } from "./http-poster.ts";
 import { reasonOfReply } from "./reply-error.ts";
 
 /** An error that Redis, or the REST endpoint in front of it, gave as its answer. Never leaves this folder: `text` is raw. */
