@@ -60,8 +60,8 @@ function backtraceOf(error: Error): string[] {
   return lines;
 }
 
-/** The frame from which core/job-runner.ts calls a handler: what is below it is Airlift's. */
-const HANDLER_CALLER = /\bperformJob\b/;
+/** The frames from which Airlift calls a handler, a decoder, a schema: what is below them is Airlift's. */
+const CALLER = /\b(performJob|readArgs|validateArgs)\b/;
 
 /** The handler's part of the stack, without the first lines, which repeat the message. */
 function frames(error: Error): string[] {
@@ -69,7 +69,7 @@ function frames(error: Error): string[] {
     .split("\n")
     .map((line) => line.trim())
     .filter((line) => line.startsWith("at ") || /^\S*@\S+:\d+/.test(line));
-  const end = lines.findIndex((line) => HANDLER_CALLER.test(line));
+  const end = lines.findIndex((line) => CALLER.test(line));
   return end < 0 ? lines : lines.slice(0, end);
 }
 

@@ -1,7 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { UsageError } from "./errors.ts";
 import { toFailure } from "./failure.ts";
-import { InvalidArgumentsError } from "./invalid-arguments.ts";
+import { InvalidArgumentsError, type InvalidArgumentsOptions } from "./invalid-arguments.ts";
 import type { JobContext } from "./job-context.ts";
 import { isThenable } from "./thenable.ts";
 
@@ -18,15 +18,15 @@ export interface ArgsRules {
  * @throws InvalidArgumentsError
  */
 export function readArgs(rules: ArgsRules, args: readonly unknown[], job: JobContext): unknown {
-  if (!rules.decode) return validate(rules, args);
+  if (!rules.decode) return validateArgs(rules, args);
   let decoded: unknown;
   try {
     decoded = rules.decode(job.raw, job);
-    if (isThenable(decoded)) return decoded.then((value) => validate(rules, value), refuseToDecode);
+    if (isThenable(decoded)) return decoded.then((value) => validateArgs(rules, value), refuseToDecode);
   } catch (error) {
     return refuseToDecode(error);
   }
-  return validate(rules, decoded);
+  return validateArgs(rules, decoded);
 }
 
 /**
@@ -44,12 +44,12 @@ export function validateForEnqueue(rules: ArgsRules, args: readonly unknown[]): 
   return result instanceof Promise ? result.then(check) : check(result);
 }
 
-function validate({ args: schema }: ArgsRules, value: unknown): unknown {
+function validateArgs({ args: schema }: ArgsRules, value: unknown): unknown {
   if (!schema) return value;
   const take = (result: StandardSchemaV1.Result<unknown>): unknown => {
     if (!result.issues) return result.value;
     const { path, text } = describe(result.issues, value);
-    throw new InvalidArgumentsError(text, { path });
+    throw invalid(text, { path });
   };
   const result = schema["~standard"].validate(value);
   return isThenable(result) ? result.then(take) : take(result);
@@ -57,7 +57,14 @@ function validate({ args: schema }: ArgsRules, value: unknown): unknown {
 
 function refuseToDecode(error: unknown): never {
   const { exception, message } = toFailure(error);
-  throw new InvalidArgumentsError(`the payload cannot be decoded: ${exception}: ${message}`, { cause: error });
+  throw invalid(`the payload cannot be decoded: ${exception}: ${message}`, { cause: error });
+}
+
+/** Without a backtrace: where Airlift was when it saw it helps nobody. */
+function invalid(message: string, options: InvalidArgumentsOptions): InvalidArgumentsError {
+  const error = new InvalidArgumentsError(message, options);
+  error.stack = String(error);
+  return error;
 }
 
 type Issue = StandardSchemaV1.Issue;
