@@ -3,14 +3,11 @@ import type { Hooks } from "./core/hooks.ts";
 import type { AnyJobDefinition, JobDefinition } from "./core/job.ts";
 import type { BigIntegers } from "./core/json.ts";
 import type { Registry } from "./core/registry.ts";
-import { uniqueProblem } from "./core/unique.ts";
-import { validateForEnqueue } from "./core/validate-args.ts";
+import { encodeJob, encodeKnown } from "./encode-job.ts";
 import type { RedisClient } from "./resque/client.ts";
-import { toDelayedSeconds } from "./resque/delay.ts";
 import type { EncodedJob, EnqueueRequest } from "./resque/encoded-job.ts";
 import { enqueueJobs } from "./resque/enqueue.ts";
 import type { Keys } from "./resque/keys.ts";
-import { encodePayload, parsePayload } from "./resque/payload.ts";
 
 /**
  * What became of a job that was to be enqueued.
@@ -71,18 +68,18 @@ type Ends = (index: number) => Enqueued;
  * the class, also for one that is given by name.
  */
 export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
-  const { redis, keys, registry, hooks, nowMs } = options;
-
+  const { redis, keys, registry, hooks, bigIntegers, nowMs } = options;
   /** Prepares all jobs before any is sent, so that a wrong one leaves everything as it was. */
   const send = async (jobs: readonly EnqueueRequest[], given?: AnyJobDefinition): Promise<Ends> => {
     const now = nowMs();
+    const context = { keys, bigIntegers, nowMs: now };
     const prepared: Prepared[] = [];
     for (const [index, job] of jobs.entries()) {
       const definition = given ?? registry.find(job.class);
       try {
         // Without a promise for a class of which nothing is known: lists are long.
-        const encoded = definition ? await encodeKnown(job, definition, options) : encode(job);
-        prepared.push({ ...job, encoded: { ...encoded, atSeconds: dueSeconds(job, now) } });
+        const encoded = definition ? await encodeKnown(job, definition, context) : encodeJob(job, now);
+        prepared.push({ ...job, encoded });
       } catch (error) {
         throw error instanceof UsageError ? new UsageError(error.message, { cause: error, jobIndex: index }) : error;
       }
@@ -131,50 +128,4 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
       return { enqueued: queued + delayed, replaced, dropped };
     },
   };
-}
-
-/** Encodes a job as its class's definition wants it. */
-async function encodeKnown(
-  job: EnqueueRequest,
-  definition: AnyJobDefinition,
-  { keys, bigIntegers }: Pick<EnqueuerOptions, "keys" | "bigIntegers">,
-): Promise<EncodedJob> {
-  const plain = encode(job);
-  const { args: schema, unique } = definition;
-  if (!schema && !unique) return plain;
-  // As the drain will read them: dates are texts by then, and numbers that were kept as they were written are numbers.
-  const read = parsePayload(plain.payload, bigIntegers) as { readonly args: readonly unknown[] };
-  await validateForEnqueue(definition, read.args);
-  if (!unique) return plain;
-  const problem = uniqueProblem(unique);
-  if (problem !== undefined) throw new UsageError(`class ${JSON.stringify(job.class)}: unique: ${problem}`);
-  const { encodeUnique } = await import("./resque/encode-unique.ts");
-  return encodeUnique(job, { unique, args: read.args, keys });
-}
-
-function encode({ queue, class: className, args = [] }: EnqueueRequest): EncodedJob {
-  if (typeof queue !== "string" || queue === "") {
-    throw new UsageError(`queue: expected a non-empty string, got ${JSON.stringify(queue)} (class ${className})`);
-  }
-  return { queue, payload: encodePayload(className, args) };
-}
-
-/** 10^11 ms are in 1973: whoever means less than that means seconds. */
-const LEAST_AT_MS = 1e11;
-
-/** The second at which a job is due; undefined if it may be put into its queue at once, as resque-scheduler does with what is past. */
-function dueSeconds({ at, inMs, class: className }: EnqueueRequest, nowMs: number): number | undefined {
-  if (at === undefined && inMs === undefined) return undefined;
-  const where = `(class ${className})`;
-  if (at !== undefined && inMs !== undefined) throw new UsageError(`expected at or inMs, got both ${where}`);
-  if (inMs !== undefined && !(Number.isFinite(inMs) && inMs >= 0)) {
-    throw new UsageError(`inMs: expected a number of milliseconds from 0 on, got ${String(inMs)} ${where}`);
-  }
-  const seconds = at === undefined ? toDelayedSeconds(nowMs + (inMs as number), "inMs") : toDelayedSeconds(at);
-  if (typeof at === "number" && at < LEAST_AT_MS) {
-    throw new UsageError(
-      `at: expected milliseconds since the epoch, got ${at}, which is in 1970; are these seconds? ${where}`,
-    );
-  }
-  return seconds > Math.floor(nowMs / 1_000) ? seconds : undefined;
 }

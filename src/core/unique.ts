@@ -10,7 +10,8 @@ export interface UniqueOptions<Args extends readonly unknown[] = readonly unknow
    */
   readonly until: UniqueUntil;
   /**
-   * What makes two jobs of the same queue the same, as a text. It sees the arguments as the handler will.
+   * What makes two jobs of the same queue the same, as a text. It sees the arguments as they stand in the payload, before decoder and
+   * schema; those of an Active Job as they were given to `enqueue`.
    *
    * @default the arguments, as JSON
    */

@@ -24,9 +24,9 @@ export interface UniqueLock {
 
 const UNTIL: Readonly<Record<string, UniqueLock["until"]>> = { s: "start", d: "done", p: "period" };
 
-/** What stands for a class's key in the key of its lock: a text of any length, and the queue. 128 bits of SHA-256. */
-export async function hashLockKey(queue: string, key: string): Promise<string> {
-  const bytes = new TextEncoder().encode(`${queue}\n${key}`);
+/** What stands in a lock's key for queue, class and the class's key, a text of any length: 128 bits of SHA-256. */
+export async function hashLockKey(queue: string, className: string, key: string): Promise<string> {
+  const bytes = new TextEncoder().encode(JSON.stringify([queue, className, key]));
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).subarray(0, 16);
   return btoa(String.fromCharCode(...digest))
     .replaceAll("+", "-")
@@ -102,9 +102,11 @@ export async function unmarkedLocksFreedAtEnd(
 async function unmarkedLockOf({ queue, job }: Claim, registry: Registry, keys: Keys): Promise<UniqueLock | undefined> {
   const unique = job.kind === "job" ? registry.find(job.class)?.unique : undefined;
   if (job.kind !== "job" || !unique || typeof unique.until === "object") return undefined;
+  // What the arguments of an Active Job were when it was enqueued is not known here.
+  if (job.isActiveJob) return undefined;
   try {
     const key = unique.key
-      ? keys.uniqueLock(job.class, await hashLockKey(queue, unique.key(job.args)))
+      ? keys.uniqueLock(job.class, await hashLockKey(queue, job.class, unique.key(job.args)))
       : keys.lock(job.class, queue, stringifyJson(job.args));
     return { key, id: "", until: unique.until };
   } catch {

@@ -14,7 +14,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "src/system-clock.ts": ["src/core/"],
   "src/options.ts": ["src/core/", "src/resque/"],
   "src/check-options.ts": ["src/core/"],
-  "src/enqueue-jobs.ts": ["src/core/", "src/resque/"],
+  "src/encode-job.ts": ["src/core/", "src/resque/"],
+  "src/enqueue-jobs.ts": ["src/encode-job.ts", "src/core/", "src/resque/"],
   "src/airlift.ts": [
     ...["src/options.ts", "src/check-options.ts", "src/enqueue-jobs.ts", "src/system-clock.ts"],
     ...["src/core/", "src/resque/"],
@@ -29,8 +30,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 /** Layers that must run where there is no Node. */
 const PORTABLE = [
   ...["src/core/", "src/resque/", "src/cron/", "src/http/", "src/redis/upstash.ts"],
-  ...["src/index.ts", "src/airlift.ts", "src/options.ts", "src/check-options.ts", "src/enqueue-jobs.ts"],
-  "src/system-clock.ts",
+  ...["src/index.ts", "src/airlift.ts", "src/options.ts", "src/check-options.ts"],
+  ...["src/encode-job.ts", "src/enqueue-jobs.ts", "src/system-clock.ts"],
 ];
 /** Who may import a client library: only `redis/`. */
 const CLIENT_LIBRARIES = ["@upstash/redis", "ioredis", "js-redis-server"];
