@@ -82,6 +82,7 @@ const jobSchema = v.strictObject(
     decode: v.optional(fn),
     middleware: v.optional(middleware),
     hooks: v.optional(v.strictObject(jobHooks, "expected an object of hooks")),
+    wire: v.optional(having(["encode"], 'what activeJob() of "airlift/active-job" makes')),
     perform: fn,
   },
   "expected an object with class and perform",

@@ -5,6 +5,7 @@ import type { AnyMiddleware, CheckedChain, ContextInside } from "./middleware.ts
 import type { ResourceFactories, ResourcesOf } from "./resources.ts";
 import type { RetryOptions } from "./retry.ts";
 import type { UniqueOptions } from "./unique.ts";
+import type { WireForm } from "./wire-form.ts";
 
 export type { JobContext, Logger } from "./job-context.ts";
 
@@ -62,6 +63,8 @@ export interface JobDefinition<
   readonly middleware?: readonly AnyMiddleware[];
   /** Called beside the app's own, after them. */
   readonly hooks?: JobHooks;
+  /** Set by `activeJob()` of "airlift/active-job". */
+  readonly wire?: WireForm<Input>;
   readonly perform: Perform<Args, Context, Resources>;
 }
 
