@@ -99,7 +99,8 @@ export async function recoverDrain(
     const { freeLocks, lockOf } = await import("./unique-lock.ts");
     // Not in the same step, as the locks are known only by the whole payloads; should this fail, their TTL frees them.
     const held = entries.map(({ raw, queue }) => lockOf(raw, queue, keys)).filter((lock) => lock !== undefined);
-    await freeLocks(client, held, { usage });
+    const over = held.filter(({ until }) => until !== "period");
+    await freeLocks(client, over, { usage });
   }
   return { requeued: total - failed, failed };
 }
