@@ -1,8 +1,10 @@
 import type { Clock } from "./clock.ts";
 import { guardLogger } from "./guard-logger.ts";
 import type { JobContext, Logger } from "./job-context.ts";
+import { type CompletedJob, completedJob } from "./job-status.ts";
 import type { Outcome } from "./outcome.ts";
 import type { DrainReport } from "./report.ts";
+import type { Settlement } from "./store.ts";
 import { isThenable } from "./thenable.ts";
 import { within } from "./within.ts";
 
@@ -24,6 +26,11 @@ export interface JobHooks {
   readonly afterPerform?: (job: JobContext, result: unknown) => unknown;
   /** An attempt has failed; `outcome` says whether another follows. The drain waits for it at its end. */
   readonly onFailure?: (job: JobContext, error: unknown, outcome: Outcome) => unknown;
+  /**
+   * A job is over for good: done, discarded, failed or dropped, and Redis has taken that in. Called once for each job, though if its drain dies at
+   * that moment it is not. The drain waits for it at its end.
+   */
+  readonly onComplete?: (job: CompletedJob) => unknown;
   /** Before a job of this app's is enqueued, which waits for it. If it returns false, the job is not enqueued. */
   readonly beforeEnqueue?: (job: EnqueuedJob) => unknown;
   /** The job is in its queue, or waits for its time. The caller of `enqueue` waits for it. */
@@ -67,6 +74,10 @@ export interface Hooks {
 export interface DrainHooks {
   /** @param told the handler's result, or the error */
   afterJob(definition: HookOwner, job: JobContext, outcome: Outcome, told: unknown): void;
+  /** Whether `completed` will want to know what the handler returned. */
+  keepsResult(definition: HookOwner): boolean;
+  /** Settlements that the store has taken. */
+  completed(settlements: readonly Settlement[], lost: readonly Settlement[]): void;
   /** Ends, at `deadlineMs` at the latest, when all hooks of the drain have ended. Without a report the drain has thrown. */
   end(report: DrainReport | undefined, deadlineMs: number | undefined): Promise<void>;
 }
@@ -123,27 +134,37 @@ export function createHooks({ app, find, clock, logger }: HooksOptions): Hooks {
         : allowed(answers);
     },
     afterEnqueue(jobs, of) {
-      return ending(
-        jobs.flatMap((job) => {
-          const own = of ?? find(job.class);
-          return has("afterEnqueue", own) ? each("afterEnqueue", own, job, (hook) => hook(job)) : [];
-        }),
-      );
+      if (!jobs.some((job) => has("afterEnqueue", of ?? find(job.class)))) return undefined;
+      return ending(jobs.flatMap((job) => each("afterEnqueue", of ?? find(job.class), job, (hook) => hook(job))));
     },
     openDrain() {
       const pending = new Set<Promise<unknown>>();
+      const waitForLater = (promise: Promise<unknown> | undefined): void => {
+        if (promise === undefined) return;
+        pending.add(promise);
+        void promise.then(() => pending.delete(promise));
+      };
       return {
         afterJob(definition, job, outcome, told) {
           const name = momentOf(outcome);
           if (!name || !has(name, definition)) return;
-          const promise = ending(
-            name === "afterPerform"
-              ? each(name, definition, job, (hook) => hook(job, told))
-              : each(name, definition, job, (hook) => hook(job, told, outcome)),
+          waitForLater(
+            ending(
+              name === "afterPerform"
+                ? each(name, definition, job, (hook) => hook(job, told))
+                : each(name, definition, job, (hook) => hook(job, told, outcome)),
+            ),
           );
-          if (promise === undefined) return;
-          pending.add(promise);
-          void promise.then(() => pending.delete(promise));
+        },
+        keepsResult: (definition) => has("onComplete", definition),
+        completed(settlements, lost) {
+          for (const settlement of settlements) {
+            const { job } = settlement.claim;
+            const definition = job.kind === "job" ? find(job.class) : undefined;
+            if (!has("onComplete", definition) || lost.includes(settlement)) continue;
+            const completed = completedJob(settlement);
+            if (completed) waitForLater(ending(each("onComplete", definition, completed, (hook) => hook(completed))));
+          }
         },
         async end(report, deadlineMs = Number.POSITIVE_INFINITY) {
           const untilMs = Math.min(deadlineMs, clock.nowMs() + LIMIT_MS);
