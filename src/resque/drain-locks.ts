@@ -1,7 +1,7 @@
+import { isOver } from "../core/outcome.ts";
 import type { Registry } from "../core/registry.ts";
 import type { Claim, Settlement } from "../core/store.ts";
 import type { RedisClient, Usage } from "./client.ts";
-import { isOver } from "./exchange-call.ts";
 import type { Keys } from "./keys.ts";
 
 export interface DrainLocksOptions {
@@ -31,7 +31,7 @@ export function createDrainLocks({ client, keys, registry, usage }: DrainLocksOp
   return {
     async within(claims) {
       // A lock's id is in Airlift's own member, whose end this is.
-      const mayHold = hasUnique ? claims.length > 0 : claims.some(({ job }) => job.raw.endsWith('"}}'));
+      const mayHold = hasUnique ? claims.length > 0 : claims.some(({ job }) => job.raw.endsWith("}}"));
       if (!mayHold) return undefined;
       const locks = await import("./unique-lock.ts");
       return {

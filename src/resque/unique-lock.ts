@@ -46,7 +46,7 @@ const QUEUE = /,"queue":"(?:[^"\\]|\\.)*"$/;
  */
 export function lockOf(raw: string, queue: string, keys: Keys): UniqueLock | undefined {
   // Most payloads bear no member at all: this is asked of each job.
-  const unique = raw.endsWith('"}}') ? readOwn(raw).unique : undefined;
+  const unique = raw.endsWith("}}") ? readOwn(raw).unique : undefined;
   const [, hash, id = "", letter = ""] = /^(?:([\w-]+)\.)?(([sdp])\w+)$/.exec(unique ?? "") ?? [];
   const until = UNTIL[letter];
   const head = HEAD.exec(raw);
