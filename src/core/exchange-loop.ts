@@ -43,6 +43,8 @@ const FIRST_POLL_MS = 1_000;
 const MAX_POLL_MS = 5_000;
 /** While there is enough to do, jobs that are due wait for their queues at most this long. */
 const PROMOTE_EVERY_MS = 1_000;
+/** A drain that has nothing else to do waits this long for what is due next; opening another would cost more. */
+const MAX_DUE_WAIT_MS = 100;
 /** How much longer finished jobs gather when the queues are empty. */
 const DRAINED_GATHER = 3;
 /** Failure texts that one exchange carries at most; the others ride on the next one. */
@@ -244,7 +246,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     const promotionMs = promotionAtMs();
     if (promotionMs <= nowMs) await promote();
     else if (dueMs <= nowMs) await exchange();
-    else if (hand.isIdle && finished.length === 0) return false;
+    else if (hand.isIdle && finished.length === 0 && promotionMs - nowMs > MAX_DUE_WAIT_MS) return false;
     else {
       const canPoll = isDrained && hasRoom();
       if (canPoll && pollAtMs <= nowMs) await poll();

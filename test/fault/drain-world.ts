@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis";
 import { StoreError } from "../../src/core/errors.ts";
-import { createAirlift, DrainError, type DrainReport } from "../../src/index.ts";
+import { createAirlift, DrainError, type DrainReport, type JobDefinition } from "../../src/index.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
 import { createKeys, type Keys } from "../../src/resque/keys.ts";
 import { carriedClient, type Letter } from "./carried-client.ts";
@@ -13,7 +13,18 @@ import { idIn } from "./payload-forms.ts";
 export type Mishap = "none" | "request-lost" | "request-late" | "reply-lost" | "crash" | "freeze";
 
 /** How a job's handler behaves. */
-export type Behaviour = "ok" | "at-once" | "throw" | "slow" | "never";
+export type Behaviour = "ok" | "at-once" | "throw" | "slow" | "never" | "flaky" | "doomed";
+
+/** Attempts, and those of them that fail. A flaky job's third attempt succeeds, a doomed one's fails like the others. */
+export const ATTEMPTS: Readonly<Record<Behaviour, { readonly attempts: number; readonly failures: number }>> = {
+  ok: { attempts: 1, failures: 0 },
+  "at-once": { attempts: 1, failures: 0 },
+  slow: { attempts: 1, failures: 0 },
+  throw: { attempts: 1, failures: 1 },
+  never: { attempts: 1, failures: 1 },
+  flaky: { attempts: 3, failures: 2 },
+  doomed: { attempts: 3, failures: 3 },
+};
 
 export interface QueuedJob {
   readonly queue: string;
@@ -38,7 +49,7 @@ export interface Ending {
   readonly isFaulty: boolean;
 }
 
-const FAILING: readonly Behaviour[] = ["throw", "never"];
+const FAILING: readonly Behaviour[] = ["throw", "never", "doomed"];
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** Whole drains at once, over one Redis and an unreliable network, under a namespace of their own. */
@@ -51,7 +62,7 @@ export class DrainWorld {
   readonly #waiting: { readonly at: number; readonly start: () => void }[] = [];
   #sent = 0;
   readonly behaviours: Map<number, Behaviour> = new Map();
-  /** Job → the drains that have run it. */
+  /** Job → the drains that have run its last attempt. */
   readonly runs: Map<number, number[]> = new Map();
 
   constructor(redis: Redis, client: RedisClient, namespace: string) {
@@ -155,25 +166,30 @@ export class DrainWorld {
     }
   }
 
-  #jobs(index: number): { class: Behaviour; timeoutMs?: number; perform: (args: readonly unknown[]) => unknown }[] {
+  #jobs(index: number): JobDefinition[] {
     const note = (args: readonly unknown[]): void => {
       const id = idIn(String(args[0])) ?? -1;
       this.runs.set(id, [...(this.runs.get(id) ?? []), index]);
     };
-    const job = (name: Behaviour, run: () => unknown, timeoutMs?: number) => ({
+    const job = (name: Behaviour, run: () => unknown, options: Partial<JobDefinition> = {}): JobDefinition => ({
       class: name,
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      perform: (args: readonly unknown[]) => {
+      ...options,
+      perform: (args, { raw }) => {
+        const retries = Number(/"retries":(\d+)/.exec(raw)?.[1] ?? 0);
+        if (retries + 1 < ATTEMPTS[name].attempts) throw new Error(`attempt ${retries + 1}`);
         note(args);
         return run();
       },
     });
+    const retry = { limit: 2, backoff: [0, 3] };
     return [
       job("at-once", () => undefined),
       job("ok", () => Promise.resolve()),
       job("throw", () => Promise.reject(new Error("declined"))),
       job("slow", () => new Promise((resolve) => setTimeout(resolve, 4))),
-      job("never", () => new Promise(() => undefined), 15),
+      job("never", () => new Promise(() => undefined), { timeoutMs: 15 }),
+      job("flaky", () => undefined, { retry }),
+      job("doomed", () => Promise.reject(new Error("declined")), { retry }),
     ];
   }
 

@@ -5,7 +5,7 @@ import { slotsFor } from "../../src/core/exchange-loop.ts";
 import { ioredis } from "../../src/redis/ioredis.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
-import { type Behaviour, type DrainPlan, DrainWorld, type Mishap, type QueuedJob } from "./drain-world.ts";
+import { ATTEMPTS, type Behaviour, type DrainPlan, DrainWorld, type Mishap, type QueuedJob } from "./drain-world.ts";
 
 /** More with AIRLIFT_PROPERTY_RUNS; another series with AIRLIFT_PROPERTY_SEED. */
 const RUNS = Math.ceil(Number(process.env["AIRLIFT_PROPERTY_RUNS"] ?? 200) / 4);
@@ -28,11 +28,13 @@ const plan: fc.Arbitrary<DrainPlan> = fc.record({
 const job: fc.Arbitrary<QueuedJob> = fc.record({
   queue: fc.constantFrom("a", "b"),
   behaviour: fc.oneof(
-    { arbitrary: fc.constantFrom<Behaviour>("ok", "at-once", "slow", "throw"), weight: 12 },
+    { arbitrary: fc.constantFrom<Behaviour>("ok", "at-once", "slow", "throw", "flaky", "doomed"), weight: 12 },
     { arbitrary: fc.constant<Behaviour>("never"), weight: 1 },
   ),
 });
 const jobs = fc.array(job, { minLength: 1, maxLength: 40, size: "max" });
+
+const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0);
 
 describe("whole drains at once on an unreliable network", () => {
   let server: TestRedis;
@@ -61,7 +63,10 @@ describe("whole drains at once on an unreliable network", () => {
     expect(await world.traces()).toEqual([]);
     expect([...world.runs.keys()].sort((a, b) => a - b)).toEqual([...world.behaviours.keys()]);
     expect(await world.failed()).toEqual(world.failing);
-    expect(await world.counters()).toEqual({ processed: todo.length, failures: world.failing.length });
+    expect(await world.counters()).toEqual({
+      processed: sum(todo.map(({ behaviour }) => ATTEMPTS[behaviour].attempts)),
+      failures: sum(todo.map(({ behaviour }) => ATTEMPTS[behaviour].failures)),
+    });
 
     const wasted = plans.map(() => 0);
     for (const [id, drains] of world.runs) {
@@ -78,16 +83,17 @@ describe("whole drains at once on an unreliable network", () => {
       expect(wasted[index]).toBeLessThanOrEqual(slotsFor(concurrency));
     for (const { report, isFaulty } of endings) {
       if (isFaulty || !report) continue;
-      const { claimed, succeeded, failed, released } = report;
+      const { claimed, succeeded, failed, retried, released } = report;
       expect(report.lost).toBe(0);
       // A late request may have claimed jobs that the drain never saw, and gave back when it closed.
-      expect(released).toBeGreaterThanOrEqual(claimed - succeeded - failed);
+      expect(released).toBeGreaterThanOrEqual(claimed - succeeded - failed - retried);
     }
     if (endings.some(({ isFaulty }) => isFaulty)) return;
     const reports = [...endings.map(({ report }) => report), last];
-    const sum = (count: "succeeded" | "failed"): number =>
-      reports.reduce((total, report) => total + (report?.[count] ?? 0), 0);
-    expect([sum("succeeded"), sum("failed")]).toEqual([todo.length - world.failing.length, world.failing.length]);
+    const total = (count: "succeeded" | "failed" | "retried"): number =>
+      sum(reports.map((report) => report?.[count] ?? 0));
+    expect([total("succeeded"), total("failed")]).toEqual([todo.length - world.failing.length, world.failing.length]);
+    expect(total("retried")).toBe(sum(todo.map(({ behaviour }) => ATTEMPTS[behaviour].attempts - 1)));
   };
 
   test("every job is run, again only if its drain crashed or froze, and is counted once", {
