@@ -200,7 +200,7 @@ describe.each(setups())("hooks over $name", (kind) => {
 
   test("are called at Ruby's moments, the app's before the class's, around middleware", async () => {
     const seen: string[] = [];
-    const at = (whose: string): Required<JobHooks> => ({
+    const at = (whose: string): JobHooks => ({
       beforePerform: async (job) => {
         await Promise.resolve();
         seen.push(`${whose} beforePerform ${job.args[0]}`);
@@ -271,7 +271,7 @@ describe.each(setups())("hooks over $name", (kind) => {
       defineJob({ class: "Fails", perform: boom }),
       defineJob({ class: "Retries", retry: { backoff: wait }, perform: boom }),
       defineJob({ class: "Dropped", retry: { limit: 0, exhausted: "drop" }, perform: boom }),
-      defineJob({ class: "Invalid", decode: boom, perform: () => undefined }),
+      defineJob<[string]>({ class: "Invalid", decode: boom, perform: () => undefined }),
       defineJob({ class: "TimesOut", timeoutMs: 20, perform: never }),
       defineJob({ class: "AsksAgain", retry: { backoff: wait }, perform: () => retry() }),
       defineJob({ class: "Discards", perform: () => discard("gone") }),

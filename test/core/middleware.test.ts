@@ -12,7 +12,7 @@ function createJob(lines: unknown[] = []): JobContext {
     ...{ queue: "q", class: "Job", args: [], raw: "{}", attempt: 1, signal: new AbortController().signal },
     log: { debug: line, info: line, warn: line, error: line },
     ...{ context: {}, resources: {} },
-  };
+  } as unknown as JobContext;
 }
 
 /** Runs a handler in a chain, as core/job-runner.ts does. */

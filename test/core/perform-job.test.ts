@@ -15,10 +15,11 @@ import { type AppWorld, openAppWorld } from "./app-world.ts";
 import { createManualClock } from "./manual-clock.ts";
 
 const silent: Logger = { debug: () => 0, info: () => 0, warn: () => 0, error: () => 0 };
-const createJob = (args: readonly unknown[] = []): JobContext => ({
-  ...{ queue: "q", class: "Job", args, raw: "{}", attempt: 1, signal: new AbortController().signal, log: silent },
-  ...{ context: {}, resources: {} },
-});
+const createJob = (args: readonly unknown[] = []) =>
+  ({
+    ...{ queue: "q", class: "Job", args, raw: "{}", attempt: 1, signal: new AbortController().signal, log: silent },
+    ...{ context: {}, resources: {} },
+  }) as unknown as JobContext;
 const hooksOf = (app: JobHooks) =>
   createHooks({ app, find: () => undefined, clock: createManualClock(), logger: silent });
 const pass = defineMiddleware(function passing(_job, next) {
