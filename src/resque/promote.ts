@@ -5,14 +5,6 @@ import { promoteRetries, retriesCall } from "./promote-retries.ts";
 import type { PromotedJobs, PromoteOptions } from "./queue-due.ts";
 
 /**
- * For how long a due job is left to a resque-scheduler that leads: as long as its lock outlives it. It reads a list before it watches it, and
- * queues a batch's jobs before the transaction that takes them from the list, so that what another promotes meanwhile is queued twice.
- *
- * @see https://github.com/resque/resque-scheduler/blob/786653ee46448ecf03483315f8c8a770455a7cb2/lib/resque/scheduler.rb
- */
-const RUBY_LEADS_MS = 180_000;
-
-/**
  * Moves what is due of the delayed jobs and of `airlift:retries` to the tails of its queues, whatever its class and queue, in batches that
  * are atomic. Safe beside others that do so: other drains and node-resque's scheduler at any time, resque-scheduler because what has just
  * become due is left to it as long as it leads. May be repeated after an error.
@@ -21,12 +13,12 @@ export async function promoteDue(client: RedisClient, keys: Keys, options: Promo
   const resolved = { maxJobs: 5_000, worker: "airlift", ...options };
   const reads = [scheduleRead(keys), ["EXISTS", keys.rubySchedulerLock], retriesCall(keys, resolved)];
   const replies = await client.pipeline(reads, { usage: options.usage });
-  const [schedule, isLed, firstRetries] = replies as [RedisReply, number, RedisReply];
+  const [schedule, lock, firstRetries] = replies as [RedisReply, number, RedisReply];
   const retries = await promoteRetries(client, keys, firstRetries, resolved);
   const delayed = await promoteDelayed(client, keys, schedule, {
     ...resolved,
     maxJobs: resolved.maxJobs - retries.promoted - retries.failed,
-    leftToOthersMs: isLed === 1 ? RUBY_LEADS_MS : 0,
+    isRubyLeading: lock === 1,
   });
   const instants = [retries.nextDueMs, delayed.nextDueMs].filter((instant) => instant !== undefined);
   return {

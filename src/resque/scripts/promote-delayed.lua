@@ -2,11 +2,13 @@
 promote-delayed: moves delayed items that are due from the heads of their lists to the tails of their queues, `queue` cut out of each, and
 keeps resque-scheduler's books.
 
-KEYS  5 delayed_queue_schedule, the others as in _queue-due, then L lists, earliest first, then for each item its `timestamps:` key
+KEYS  5 delayed_queue_schedule, the others as in _queue-due, then L lists, earliest first, then for each item its `timestamps:` key, then the lock
+      of resque-scheduler's leader in a call that gives way to it
 ARGV  1-4 as in _queue-due, 5 the text after an item in failed whose queue is no UTF-8, 6 L, then for each list how many of its items were
       read, then for each item three: the number of its queue, the text to cut out, and how often that text stands in the item before
       that; for an item that is no job 0, the text after it in failed, 0
-Returns {commands, promoted, failed, lists that are empty now}; or the error of the command that Redis refused: then nothing has changed
+Returns {commands, promoted, failed, lists that are empty now}; {commands, 0, 0, -1} if it gave way; or the error of the command that Redis
+      refused: then nothing has changed
 Keeps: an item is moved only if it is the one that was read; a list that others have changed meanwhile gives what its head still has.
       The texts that a client reads hold U+FFFD for what is no UTF-8: an item with such bytes is known by all its other bytes. No client
       can name its `timestamps:` key, which stays.
@@ -32,6 +34,10 @@ local function take(item, i)
   if payload then promote(queue, payload) else fail(item, queue > 0 and ARGV[5] or text, false) end
   return true
 end
+local nitems = 0
+for l = 1, nlists do nitems = nitems + ARGV[6 + l] end
+local lock = KEYS[key + nitems + 1]
+if lock and call('EXISTS', lock) == 1 then return {commands, 0, 0, -1} end
 for l = 1, nlists do
   local list, count, n = KEYS[5 + nq + l], tonumber(ARGV[6 + l]), 0
   local items = call('LRANGE', list, 0, count)
