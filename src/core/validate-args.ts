@@ -10,6 +10,8 @@ export interface ArgsRules {
   readonly class: string;
   readonly args?: StandardSchemaV1 | undefined;
   readonly decode?: ((raw: string, job: JobContext) => unknown) | undefined;
+  /** Its decoder makes of a payload what was given to `enqueue`. */
+  readonly wire?: object | undefined;
 }
 
 /**
@@ -30,29 +32,30 @@ export function readArgs(rules: ArgsRules, args: readonly unknown[], job: JobCon
 }
 
 /**
- * Refuses what the class's handler would be refused later, while there is somebody to tell. What a decoder makes of a payload is not
- * known here, so that a class with a decoder takes everything.
+ * Refuses what would be refused when the job runs, while there is somebody to tell. What a decoder makes of a payload is not known
+ * here, so that a class with a decoder takes everything, unless it says that the decoder gives back what was enqueued (`wire`).
  *
- * @throws UsageError naming class and path; if the schema is asynchronous, the promise rejects with it
+ * @throws UsageError naming class and path
  */
-export function validateForEnqueue(rules: ArgsRules, args: readonly unknown[]): void | Promise<void> {
-  if (!rules.args || rules.decode) return;
-  const check = ({ issues }: StandardSchemaV1.Result<unknown>): void => {
-    if (issues) throw new UsageError(`enqueue: class ${JSON.stringify(rules.class)}: ${describe(issues, args).text}`);
-  };
-  const result = rules.args["~standard"].validate(args);
-  return result instanceof Promise ? result.then(check) : check(result);
+export async function validateForEnqueue(rules: ArgsRules, args: readonly unknown[]): Promise<void> {
+  if (!rules.args || (rules.decode && !rules.wire)) return;
+  const { issues } = await rules.args["~standard"].validate(args);
+  if (!issues) return;
+  const { text } = await describe(issues, args);
+  throw new UsageError(`enqueue: class ${JSON.stringify(rules.class)}: ${text}`);
 }
 
 function validateArgs({ args: schema }: ArgsRules, value: unknown): unknown {
   if (!schema) return value;
-  const take = (result: StandardSchemaV1.Result<unknown>): unknown => {
-    if (!result.issues) return result.value;
-    const { path, text } = describe(result.issues, value);
-    throw invalid(text, { path });
-  };
+  const take = (result: StandardSchemaV1.Result<unknown>): unknown =>
+    result.issues ? refuse(result.issues, value) : result.value;
   const result = schema["~standard"].validate(value);
   return isThenable(result) ? result.then(take) : take(result);
+}
+
+async function refuse(issues: Issues, value: unknown): Promise<never> {
+  const { path, text } = await describe(issues, value);
+  throw invalid(text, { path });
 }
 
 function refuseToDecode(error: unknown): never {
@@ -67,47 +70,10 @@ function invalid(message: string, options: InvalidArgumentsOptions): InvalidArgu
   return error;
 }
 
-type Issue = StandardSchemaV1.Issue;
+type Issues = readonly StandardSchemaV1.Issue[];
 
-const MAX_ISSUES = 5;
-const MAX_TEXT_CHARS = 200;
-
-/** `args[1].email: Invalid email: Received a string; args[2]: …`, and the first of these paths, as `[1].email`. */
-function describe(issues: readonly Issue[], args: unknown): { readonly path: string; readonly text: string } {
-  const told = issues.slice(0, MAX_ISSUES).map(({ message, path = [] }) => {
-    const keys = path.map((segment) => (typeof segment === "object" ? segment.key : segment));
-    return { path: keys.map(formatKey).join(""), message: withoutValue(String(message), valueAt(args, keys)) };
-  });
-  const more = issues.length > told.length ? `; and ${issues.length - told.length} more` : "";
-  const text = told.map(({ path, message }) => `args${path}: ${cut(message)}`).join("; ");
-  return { path: told[0]?.path ?? "", text: (text || "args: refused by the schema") + more };
-}
-
-function formatKey(key: PropertyKey): string {
-  if (typeof key === "number") return `[${key}]`;
-  const name = String(key);
-  if (/^\d+$/.test(name)) return `[${name}]`;
-  return /^[A-Za-z_$][\w$]*$/.test(name) ? `.${cut(name)}` : `[${JSON.stringify(cut(name))}]`;
-}
-
-function valueAt(args: unknown, keys: readonly PropertyKey[]): unknown {
-  return keys.reduce((value, key) => (value === undefined || value === null ? undefined : Object(value)[key]), args);
-}
-
-/** Libraries quote what they refuse. A job's arguments belong in no log, so in the value's place stands its type. */
-function withoutValue(message: string, value: unknown): string {
-  if (!["string", "number", "bigint", "boolean"].includes(typeof value)) return message;
-  const type = `a ${typeof value}`;
-  const text = String(value);
-  if (typeof value !== "string")
-    return message.replace(new RegExp(`(?<![\\w.])${text.replace(/\W/g, "\\$&")}(?![\\w.])`, "g"), type);
-  const forms = [JSON.stringify(text), `'${text}'`, `\`${text}\``, ...(text.length >= MIN_BARE_CHARS ? [text] : [])];
-  return forms.reduce((masked, form) => masked.replaceAll(form, type), message);
-}
-
-/** A shorter text may as well be a part of the library's own words. */
-const MIN_BARE_CHARS = 4;
-
-function cut(text: string): string {
-  return text.length <= MAX_TEXT_CHARS ? text : `${text.slice(0, MAX_TEXT_CHARS)}…`;
+/** Loaded when something is refused: most drains never need it. */
+async function describe(issues: Issues, args: unknown): Promise<{ readonly path: string; readonly text: string }> {
+  const { describeIssues } = await import("./schema-issues.ts");
+  return describeIssues(issues, args);
 }

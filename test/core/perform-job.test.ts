@@ -113,7 +113,7 @@ test("nothing of a job runs whose arguments are refused", async () => {
   const around = { middleware: [see("middleware")], hooks: hooksOf({ beforePerform: see("hook") }) };
   const later = defineJob({ class: "Job", args: asyncSchema, perform: see("handler") });
   const now = defineJob({ class: "Job", args: schema, perform: see("handler") });
-  expect(() => runAsJob(around, now, createJob([5]))).toThrow("args[0]: Invalid input");
+  await expect(runAsJob(around, now, createJob([5]))).rejects.toThrow("args[0]: Invalid input");
   await expect(runAsJob(around, later, createJob([5]))).rejects.toMatchObject({
     ...{ name: "InvalidArgumentsError", code: "ERR_INVALID_ARGUMENTS", path: "[0]" },
   });

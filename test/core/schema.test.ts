@@ -174,13 +174,9 @@ describe.each(setups())("typed jobs over $name", (kind) => {
 });
 
 describe("what a schema refuses is told", () => {
-  const messageOf = (args: StandardSchemaV1, given: readonly unknown[]): string => {
-    try {
-      const result = validateForEnqueue({ class: "Job", args }, given);
-      return result === undefined ? "taken" : "asynchronous";
-    } catch (error) {
-      return (error as Error).message.replace('enqueue: class "Job": ', "");
-    }
+  const messageOf = async (args: StandardSchemaV1, given: readonly unknown[]): Promise<string> => {
+    const error = await validateForEnqueue({ class: "Job", args }, given).catch((thrown: unknown) => thrown);
+    return (error as Error).message.replace('enqueue: class "Job": ', "");
   };
 
   test.each<[path: StandardSchemaV1.Issue["path"], told: string]>([
@@ -192,20 +188,20 @@ describe("what a schema refuses is told", () => {
     [[{ key: 1 }, { key: "a-b" }, { key: 0 }], 'args[1]["a-b"][0]'],
     [[0, Symbol("s")], 'args[0]["Symbol(s)"]'],
     [[0, "x".repeat(1_000)], `args[0].${"x".repeat(200)}…`],
-  ])("by its path: %o", (path, told) => {
+  ])("by its path: %o", async (path, told) => {
     const issue = path === undefined ? { message: "is wrong" } : { message: "is wrong", path };
-    expect(messageOf(refusing([issue]), [])).toBe(`${told}: is wrong`);
+    expect(await messageOf(refusing([issue]), [])).toBe(`${told}: is wrong`);
   });
 
-  test("up to five times, and then by number", () => {
+  test("up to five times, and then by number", async () => {
     const issues = Array.from({ length: 7 }, (_, i) => ({ message: "no", path: [i] }));
-    expect(messageOf(refusing(issues), [])).toBe(
+    expect(await messageOf(refusing(issues), [])).toBe(
       "args[0]: no; args[1]: no; args[2]: no; args[3]: no; args[4]: no; and 2 more",
     );
   });
 
-  test("also by a schema that has no words for it", () => {
-    expect(messageOf(refusing([]), [])).toBe("args: refused by the schema");
+  test("also by a schema that has no words for it", async () => {
+    expect(await messageOf(refusing([]), [])).toBe("args: refused by the schema");
   });
 
   test.each<[value: unknown, message: string, told: string]>([
@@ -221,20 +217,23 @@ describe("what a schema refuses is told", () => {
     [null, "received null", "received null"],
     ["", "must not be empty", "must not be empty"],
     ["$&", 'got "$&"', "got a string"],
-  ])("without the value: %o in %o", (value, message, told) => {
-    expect(messageOf(refusing([{ message, path: [0, "deep"] }]), [{ deep: value }])).toBe(`args[0].deep: ${told}`);
+  ])("without the value: %o in %o", async (value, message, told) => {
+    expect(await messageOf(refusing([{ message, path: [0, "deep"] }]), [{ deep: value }])).toBe(
+      `args[0].deep: ${told}`,
+    );
   });
 
-  test("without the values by the libraries' own messages", () => {
+  test("without the values by the libraries' own messages", async () => {
     const valibot = v.tuple([v.pipe(v.string(), v.email()), v.picklist(["a", "b"]), v.pipe(v.number(), v.maxValue(9))]);
-    const told = messageOf(valibot, [SECRET, SECRET, 987_654]);
+    const told = await messageOf(valibot, [SECRET, SECRET, 987_654]);
     expect(told).toMatch(/^args\[0\]: .*; args\[1\]: .*; args\[2\]: /);
     expect(told).not.toMatch(/hunter2|987654/);
   });
 
-  test("of a class that has a decoder only where it is read", () => {
+  test("of a class that has a decoder only where it is read", async () => {
     const rules = { class: "Job", args: refusing([{ message: "no" }]), decode: () => [] };
-    expect(validateForEnqueue(rules, [])).toBeUndefined();
+    await expect(validateForEnqueue(rules, [])).resolves.toBeUndefined();
+    await expect(validateForEnqueue({ ...rules, wire: {} }, [])).rejects.toThrow("args: no");
   });
 
   test("by a promise if the schema is asynchronous", async () => {
