@@ -31,7 +31,7 @@ export async function enqueueUnique(
 }
 
 /** Each attempt that fails means that another job has just won, and its arguments are as new as ours. */
-const MAX_ATTEMPTS = 5;
+const MAX_ATTEMPTS = 10;
 
 /** @returns where the job replaced another; the queues' lengths if there was none to replace; or that it was dropped */
 async function replaceOrEnqueue(
