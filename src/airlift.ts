@@ -3,9 +3,9 @@ import { drain } from "./core/drain.ts";
 import type { DrainOptions as CoreDrainOptions } from "./core/drain-deps.ts";
 import type { OnEvent } from "./core/events.ts";
 import { slotsFor } from "./core/exchange-loop.ts";
-import { createHooks } from "./core/hooks.ts";
 import type { AnyJobDefinition, Logger } from "./core/job.ts";
 import type { RunHandler } from "./core/job-runner.ts";
+import { createHookLoader } from "./core/load-hooks.ts";
 import type { AnyMiddleware } from "./core/middleware.ts";
 import { createPerformer } from "./core/perform-job.ts";
 import { createRegistry } from "./core/registry.ts";
@@ -103,10 +103,12 @@ export function createAirlift<
   const registry = createRegistry(options.jobs);
   const platform = options.platform ?? runtimeName();
   const logger = options.logger ?? consoleLogger;
-  const hooks = createHooks({ app: options.hooks, find: registry.find, clock: systemClock, logger });
-  const enqueuer = createEnqueuer({ redis, keys, registry, hooks, bigIntegers, nowMs: systemClock.nowMs });
+  const loadHooks = createHookLoader(
+    { app: options.hooks, find: registry.find, clock: systemClock, logger },
+    options.jobs,
+  );
+  const enqueuer = createEnqueuer({ redis, keys, registry, loadHooks, bigIntegers, nowMs: systemClock.nowMs });
   const resources = options.resources && createResources(options.resources, systemClock, logger);
-  const perform = createPerformer({ middleware: options.middleware, hooks, resources });
 
   const drainOnce = async (drainOptions: DrainOptions): Promise<DrainReport> => {
     const id = randomId();
@@ -133,7 +135,8 @@ export function createAirlift<
       random: Math.random,
     });
     const { onEvent, runHandler, ...rest } = drainOptions;
-    const drainHooks = hooks.openDrain();
+    const hooks = await loadHooks();
+    const drainHooks = hooks?.openDrain();
     let report: DrainReport | undefined;
     try {
       report = await drain(
@@ -146,14 +149,14 @@ export function createAirlift<
           logger,
           listeners: [options.onEvent, onEvent].filter((listener) => listener !== undefined),
           runHandler: runHandler ?? ((run) => run()),
-          perform,
+          perform: createPerformer({ middleware: options.middleware, hooks, resources }),
           hooks: drainHooks,
         },
         rest,
       );
       return report;
     } finally {
-      await drainHooks.end(report, rest.deadlineMs);
+      await drainHooks?.end(report, rest.deadlineMs);
     }
   };
   const close = async (): Promise<void> => {

@@ -1,7 +1,7 @@
 import { UsageError } from "./core/errors.ts";
-import type { Hooks } from "./core/hooks.ts";
 import type { AnyJobDefinition, JobDefinition } from "./core/job.ts";
 import type { BigIntegers } from "./core/json.ts";
+import type { LoadHooks } from "./core/load-hooks.ts";
 import type { Registry } from "./core/registry.ts";
 import { encodeJob, encodeKnown } from "./encode-job.ts";
 import type { RedisClient } from "./resque/client.ts";
@@ -47,7 +47,7 @@ export interface EnqueuerOptions {
   readonly redis: RedisClient;
   readonly keys: Keys;
   readonly registry: Registry;
-  readonly hooks: Pick<Hooks, "beforeEnqueue" | "afterEnqueue">;
+  readonly loadHooks: LoadHooks;
   readonly bigIntegers: BigIntegers;
   readonly nowMs: () => number;
 }
@@ -68,7 +68,7 @@ type Ends = (index: number) => Enqueued;
  * the class, also for one that is given by name.
  */
 export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
-  const { redis, keys, registry, hooks, bigIntegers, nowMs } = options;
+  const { redis, keys, registry, loadHooks, bigIntegers, nowMs } = options;
   /** Prepares all jobs before any is sent, so that a wrong one leaves everything as it was. */
   const send = async (jobs: readonly EnqueueRequest[], given?: AnyJobDefinition): Promise<Ends> => {
     const now = nowMs();
@@ -84,14 +84,15 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
         throw error instanceof UsageError ? new UsageError(error.message, { cause: error, jobIndex: index }) : error;
       }
     }
-    const allowed = await hooks.beforeEnqueue(prepared, given);
+    const hooks = await loadHooks(given);
+    const allowed = hooks ? await hooks.beforeEnqueue(prepared, given) : prepared;
     const outcome = await enqueueJobs(
       redis,
       keys,
       allowed.map(({ encoded }) => encoded),
       { nowMs: now },
     );
-    await hooks.afterEnqueue(
+    await hooks?.afterEnqueue(
       allowed.filter((_job, index) => !outcome.dropped.has(index)),
       given,
     );

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createHooks } from "../../src/core/call-hooks.ts";
 import { discard, release, retry } from "../../src/core/directive.ts";
-import { type AppHooks, createHooks, type JobHooks } from "../../src/core/hooks.ts";
+import type { AppHooks, JobHooks } from "../../src/core/hooks.ts";
 import { defineJob } from "../../src/core/job.ts";
 import type { JobContext, Logger } from "../../src/core/job-context.ts";
 import { defineMiddleware } from "../../src/core/middleware.ts";
