@@ -22,23 +22,16 @@ export class RubyTime {
   readonly iso: string;
   readonly kind: RubyTimeKind;
   readonly zone: string | undefined;
-  /** `Z`, or as `+02:00`. */
-  readonly offset: string;
-  /** Nanoseconds since the epoch. */
-  readonly epochNanoseconds: bigint;
 
   /** @throws UsageError if the text is no ISO 8601 time with an offset */
   constructor(iso: string, { zone, kind = zone === undefined ? "Time" : "TimeWithZone" }: RubyTimeOptions = {}) {
-    const [, year, month, day, hour, minute, second, fraction = "", offset] = TIME.exec(iso) ?? [];
-    if (offset === undefined) throw wrong("a time, as 2026-07-31T22:59:58.000000000Z", iso);
+    const [, , month, day] = TIME.exec(iso) ?? [];
+    if (day === undefined) throw wrong("a time, as 2026-07-31T22:59:58.000000000Z", iso);
     checkDay(iso, month, day);
-    const local = utcMs(Number(year), Number(month), Number(day), Number(hour), Number(minute), Number(second));
-    if (Number.isNaN(local)) throw wrong("a time within 270,000 years", iso);
     this.iso = iso;
     this.kind = kind;
     this.zone = zone;
-    this.offset = offset;
-    this.epochNanoseconds = BigInt(local - offsetMs(offset)) * 1_000_000n + BigInt(fraction.padEnd(9, "0"));
+    if (Number.isNaN(this.#secondMs)) throw wrong("a time within 270,000 years", iso);
   }
 
   /** A time of JavaScript's, in UTC or in the zone. */
@@ -54,15 +47,34 @@ export class RubyTime {
     return new RubyTime(`${text}000000${offset}`, { ...(kind && { kind }), ...(zone !== undefined && { zone }) });
   }
 
+  /** `Z`, or as `+02:00`. */
+  get offset(): string {
+    return TIME.exec(this.iso)?.[8] as string;
+  }
+
+  /** Nanoseconds since the epoch. */
+  get epochNanoseconds(): bigint {
+    return BigInt(this.#secondMs) * 1_000_000n + BigInt(this.#nanoseconds);
+  }
+
   /** To the millisecond below. */
   toDate(): Date {
-    const ns = this.epochNanoseconds;
-    // BigInt division cuts towards zero, which is up before the epoch.
-    return new Date(Number((ns - (((ns % 1_000_000n) + 1_000_000n) % 1_000_000n)) / 1_000_000n));
+    return new Date(this.#secondMs + Math.floor(this.#nanoseconds / 1_000_000));
   }
 
   toString(): string {
     return this.iso;
+  }
+
+  /** When its second began. */
+  get #secondMs(): number {
+    const [, year, month, day, hour, minute, second] = TIME.exec(this.iso) as string[];
+    const local = utcMs(Number(year), Number(month), Number(day), Number(hour), Number(minute), Number(second));
+    return local - offsetMs(this.offset);
+  }
+
+  get #nanoseconds(): number {
+    return Number((TIME.exec(this.iso)?.[7] ?? "").padEnd(9, "0"));
   }
 }
 

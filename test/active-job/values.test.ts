@@ -20,6 +20,12 @@ describe("a time", () => {
     expect([time.offset, time.kind, time.zone, String(time)]).toEqual(["+02:00", "Time", undefined, time.iso]);
   });
 
+  test("can be logged", () => {
+    expect(JSON.stringify(new RubyTime("2026-08-01T00:59:58Z", { zone: "Etc/UTC" }))).toBe(
+      '{"iso":"2026-08-01T00:59:58Z","kind":"TimeWithZone","zone":"Etc/UTC"}',
+    );
+  });
+
   test("before the epoch gives the Date below, too", () => {
     expect(new RubyTime("1969-12-31T23:59:59.999999999Z").toDate()).toEqual(new Date(-1));
     expect(new RubyTime("1969-12-31T23:59:59.999000000Z").toDate()).toEqual(new Date(-1));

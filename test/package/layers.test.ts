@@ -10,6 +10,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "src/cron/": ["src/core/", "src/resque/"],
   "src/redis/": ["src/resque/client.ts", "src/core/errors.ts"],
   "src/target/": ["src/core/"],
+  "src/active-job/": ["src/core/", "src/resque/active-job-wrapper.ts", "src/resque/encoded-job.ts"],
   "src/gateway/": ["src/redis/ioredis-connection.ts", "src/resque/client.ts", "src/core/errors.ts"],
   "src/system-clock.ts": ["src/core/"],
   "src/options.ts": ["src/core/", "src/resque/"],
@@ -29,7 +30,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 };
 /** Layers that must run where there is no Node. */
 const PORTABLE = [
-  ...["src/core/", "src/resque/", "src/cron/", "src/http/", "src/redis/upstash.ts"],
+  ...["src/core/", "src/resque/", "src/active-job/", "src/cron/", "src/http/", "src/redis/upstash.ts"],
   ...["src/index.ts", "src/airlift.ts", "src/options.ts", "src/check-options.ts"],
   ...["src/encode-job.ts", "src/enqueue-jobs.ts", "src/system-clock.ts"],
 ];
