@@ -8,17 +8,6 @@ import type { EncodedJob, EnqueueRequest } from "./resque/encoded-job.ts";
 import type { Keys } from "./resque/keys.ts";
 import { encodePayload, parsePayload } from "./resque/payload.ts";
 
-/** A definition whose jobs stand in their payloads under another class: an Active Job's. */
-interface Wired {
-  readonly wire?: {
-    readonly class: string;
-    encode(
-      args: readonly unknown[],
-      target: { readonly queue: string; readonly at?: number; readonly nowMs: number },
-    ): readonly unknown[];
-  };
-}
-
 export interface EncodeContext {
   readonly keys: Keys;
   readonly bigIntegers: BigIntegers;
@@ -32,7 +21,7 @@ export interface EncodeContext {
  */
 export async function encodeKnown(
   job: EnqueueRequest,
-  definition: AnyJobDefinition & Wired,
+  definition: AnyJobDefinition,
   { keys, bigIntegers, nowMs }: EncodeContext,
 ): Promise<EncodedJob> {
   const { wire, args: schema, unique } = definition;
