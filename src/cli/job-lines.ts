@@ -22,6 +22,7 @@ export function formatEvent(event: DrainEvent): string | undefined {
       return line("", "", `jobs that were due: ${event.promoted + event.scheduled} to their queues`);
     case "drain-started":
     case "job-claimed":
+    case "job-checkin":
     case "drain-ended":
     case "drain-failed":
       return undefined;

@@ -3,6 +3,7 @@ import type { OnEvent } from "./events.ts";
 import type { DrainHooks } from "./hooks.ts";
 import type { Logger } from "./job-context.ts";
 import type { PerformJob, RunHandler } from "./job-runner.ts";
+import type { StatusPolicy } from "./job-status.ts";
 import type { Registry } from "./registry.ts";
 import type { ScheduleTicker } from "./scheduler.ts";
 import type { DrainStore } from "./store.ts";
@@ -32,6 +33,8 @@ export interface DrainDeps {
   readonly runHandler: RunHandler;
   readonly perform: PerformJob;
   readonly hooks?: DrainHooks | undefined;
+  /** Of which jobs the store keeps the status. */
+  readonly status?: StatusPolicy | undefined;
   readonly ticker?: ScheduleTicker;
 }
 

@@ -1,3 +1,4 @@
+import type { CheckIn } from "./checkins.ts";
 import type { StoreError } from "./errors.ts";
 import type { Outcome } from "./outcome.ts";
 import type { DrainReport } from "./report.ts";
@@ -14,6 +15,13 @@ export type DrainEvent =
       readonly outcome: Outcome;
       readonly durationMs: number;
     }
+  /** A running job has told how far it is. */
+  | ({
+      readonly kind: "job-checkin";
+      readonly queue: string;
+      readonly class: string | undefined;
+      readonly slot: number;
+    } & CheckIn)
   /** The end of a job could not be written: another drain had taken it back. It runs again. */
   | { readonly kind: "job-lost"; readonly queue: string; readonly class: string | undefined }
   | { readonly kind: "drain-recovered"; readonly drainId: string; readonly requeued: number; readonly failed: number }

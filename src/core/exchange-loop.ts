@@ -3,6 +3,7 @@ import type { Due } from "./due.ts";
 import { isStoreError, type StoreError } from "./errors.ts";
 import type { Emit } from "./guard-listeners.ts";
 import { createHand } from "./hand.ts";
+import { createNoteBoard } from "./notes.ts";
 import { type Failure, type Outcome, RELEASED } from "./outcome.ts";
 import { createPacing, maxHand } from "./pacing.ts";
 import { repeat } from "./repeat.ts";
@@ -73,6 +74,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   const maxJobs = options.maxJobs ?? Number.POSITIVE_INFINITY;
   const pacing = createPacing(concurrency);
   const waker = createWaker(clock);
+  const notes = createNoteBoard(deps.status?.isOn ?? false, waker.wake);
   // An array of flags, as a Set that is changed for each job leaves garbage that V8's scavenger keeps (100 MB over a million jobs).
   const isFree = new Array<boolean>(slotsFor(concurrency)).fill(true);
   let finished: HeldSettlement[] = [];
@@ -91,8 +93,10 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   let promotionFailedMs = 0;
 
   const finish = (claim: HeldClaim, outcome: Outcome, durationMs: number): void => {
-    if (finished.length === 0) firstFinishedMs = clock.nowMs();
-    finished.push({ claim, outcome });
+    const endedMs = clock.nowMs();
+    if (finished.length === 0) firstFinishedMs = endedMs;
+    notes.end(claim);
+    finished.push({ claim, outcome, endedMs, durationMs });
     emit?.({ kind: "job-ended", queue: claim.queue, class: classOf(claim.job), outcome, durationMs });
     if (finished.length === 1 || finished.length >= pacing.gatherJobs || hand.isIdle) waker.wake();
   };
@@ -107,6 +111,13 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     perform: deps.perform,
     hooks: deps.hooks,
     random: deps.random,
+    keepsResult: (definition) =>
+      deps.status?.of(definition.class)?.results || deps.hooks?.keepsResult(definition) || false,
+    onStart: (claim) => notes.start(claim, clock.nowMs()),
+    onCheckIn: (claim, change) => {
+      const checkin = notes.checkIn(claim, change, clock.nowMs());
+      emit?.({ kind: "job-checkin", queue: claim.queue, class: classOf(claim.job), slot: claim.slot, ...checkin });
+    },
     onRun: pacing.noteJob,
     onIdle: waker.wake,
   });
@@ -164,6 +175,11 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     return taken;
   };
 
+  const accept = (settle: readonly Settlement[], lost: readonly Settlement[]): void => {
+    tally.settled(settle, lost);
+    deps.hooks?.completed(settle, lost);
+  };
+
   const exchange = async (): Promise<void> => {
     const settle = takeFinished();
     const settledSlots = settle.map(({ claim }) => claim.slot);
@@ -173,7 +189,14 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     const isBeat = nowMs >= beatAtMs();
     const beat = isBeat ? { beat: tally.changedSlots() } : {};
     sent = settle;
-    const params: Omit<ExchangeParams, "attempt"> = { seq: ++seq, settle, fill, ...beat };
+    const noted = notes.take(nowMs);
+    const params: Omit<ExchangeParams, "attempt"> = {
+      seq: ++seq,
+      settle,
+      fill,
+      ...beat,
+      ...(noted && { notes: noted }),
+    };
     // Beyond the lease others may take the claims back, so there is nothing left to be patient for.
     const untilMs = (): number =>
       Math.max(
@@ -189,7 +212,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     pacing.noteExchange(clock.nowMs() - nowMs);
     if (isBeat) lastBeatMs = nowMs;
     for (const slot of [...settledSlots, ...fill]) isFree[slot] = true;
-    tally.settled(settle, result.lost);
+    accept(settle, result.lost);
     for (const { outcome } of settle) if ("afterMs" in outcome) due.noteOwn(nowMs + outcome.afterMs);
     for (const { claim } of result.lost) emit?.({ kind: "job-lost", queue: claim.queue, class: classOf(claim.job) });
     for (const claim of result.claims) {
@@ -215,6 +238,16 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     pollMs = Math.min(pollMs * 2, MAX_POLL_MS);
     pollAtMs = clock.nowMs() + pollMs;
     await lookForMore(() => context.briefly(() => store.hasQueued()));
+  };
+
+  const sendNotes = async (): Promise<void> => {
+    const noted = notes.take(clock.nowMs());
+    if (!noted) return;
+    const send = async (): Promise<boolean> => {
+      await context.briefly(() => store.note(noted));
+      return false;
+    };
+    if (!(await lookForMore(send))) notes.putBack(noted);
   };
 
   /** When to queue what is due: at once if there is nothing else to do. */
@@ -249,9 +282,11 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     else if (hand.isIdle && finished.length === 0 && promotionMs - nowMs > MAX_DUE_WAIT_MS) return false;
     else {
       const canPoll = isDrained && hasRoom();
-      if (canPoll && pollAtMs <= nowMs) await poll();
+      if (notes.dueMs <= nowMs) await sendNotes();
+      else if (canPoll && pollAtMs <= nowMs) await poll();
       else {
-        const delayMs = Math.min(dueMs, promotionMs, canPoll ? pollAtMs : Number.POSITIVE_INFINITY) - nowMs;
+        const atMs = Math.min(dueMs, promotionMs, notes.dueMs, canPoll ? pollAtMs : Number.POSITIVE_INFINITY);
+        const delayMs = atMs - nowMs;
         await (delayMs < TIMER_MS ? clock.yield() : waker.wait(delayMs));
       }
     }
@@ -296,7 +331,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
       const settle = [...sent, ...finished];
       if (settle.length === 0) return;
       const { lost } = await store.exchange({ seq: ++seq, attempt: 2, settle, fill: [] });
-      tally.settled(settle, lost);
+      accept(settle, lost);
     },
   };
 }

@@ -1,10 +1,11 @@
+import type { CheckInChange } from "./checkins.ts";
 import type { Clock } from "./clock.ts";
 import type { UnknownClassPolicy } from "./drain-deps.ts";
 import type { DrainHooks } from "./hooks.ts";
 import type { Logger } from "./job-context.ts";
 import { createJobRunner, type PerformJob, type RunHandler } from "./job-runner.ts";
 import { type Failure, type Outcome, RELEASED, REQUEUED } from "./outcome.ts";
-import type { Registry } from "./registry.ts";
+import type { AnyJobDefinition, Registry } from "./registry.ts";
 import type { Claim } from "./store.ts";
 
 export interface HandOptions<C extends Claim> {
@@ -21,6 +22,10 @@ export interface HandOptions<C extends Claim> {
   readonly random: () => number;
   /** Whether a job with this time limit of its own may still be started. */
   readonly fits: (timeoutMs: number | undefined) => boolean;
+  /** The job's handler is called next. */
+  readonly onStart: (claim: C) => void;
+  readonly onCheckIn: (claim: C, change: CheckInChange) => void;
+  readonly keepsResult: (definition: AnyJobDefinition) => boolean;
   /** Called once for each claim. */
   readonly finish: (claim: C, outcome: Outcome, durationMs: number) => void;
   /** Told how long each handler took. */
@@ -61,6 +66,8 @@ export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
     runHandler: options.runHandler,
     perform: options.perform,
     hooks: options.hooks,
+    keepsResult: options.keepsResult,
+    onCheckIn: options.onCheckIn,
     random: options.random,
     timeoutMs: options.timeoutMs,
     onEnd(claim, outcome, durationMs) {
@@ -77,7 +84,10 @@ export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
     else if (definition && job.isActiveJob && !("wire" in definition)) {
       finish(claim, { kind: "failed", failure: notDefinedSo(job.class) }, 0);
     } else if (definition && !fits(definition.timeoutMs)) finish(claim, RELEASED, 0);
-    else if (definition) runner.start(claim, job, definition);
+    else if (definition) {
+      options.onStart(claim);
+      runner.start(claim, job, definition);
+    }
     // `leave` hands out none that it could read; what it could not read is put back.
     else if (options.unknownClass !== "fail") finish(claim, REQUEUED, 0);
     else finish(claim, { kind: "failed", failure: unknownClass(job.class, registry.classes) }, 0);

@@ -23,6 +23,15 @@ export interface JobContext<Context extends object = object, Resources extends o
   readonly attempt: number;
   /** Aborted when the job's time limit or the drain's budget ends. */
   readonly signal: AbortSignal;
+  /** Under which `airlift.job(id)` tells the job's status, if that is kept. */
+  readonly id: string | undefined;
+  /**
+   * Tells how far the job is, for those who look at the workers: `checkin("row 335000")`. It is shown within a second, the latest of several,
+   * as long as the job runs; it extends neither the job's time limit nor anything else. Resolves at once, and never rejects.
+   */
+  checkin(message: string): Promise<void>;
+  /** The same in numbers; a message stays beside them. */
+  progress(done: number, total?: number): Promise<void>;
   /** The app's logger, each line bearing queue and class. */
   readonly log: Logger;
   /** What middleware has given to `next`. */

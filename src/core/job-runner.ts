@@ -1,3 +1,4 @@
+import { type CheckInChange, messageChange, progressChange } from "./checkins.ts";
 import type { Clock } from "./clock.ts";
 import { type Directive, isDirective } from "./directive.ts";
 import { outcomeOfFailure } from "./failed-attempt.ts";
@@ -28,6 +29,10 @@ export interface JobRunnerOptions<C extends Claim> {
   readonly runHandler: RunHandler;
   readonly perform: PerformJob;
   readonly hooks?: Pick<DrainHooks, "afterJob"> | undefined;
+  /** Whether the outcome of such a job should tell what the handler returned. */
+  readonly keepsResult?: (definition: AnyJobDefinition) => boolean;
+  /** A job that has not ended tells how far it is. */
+  readonly onCheckIn?: (claim: C, change: CheckInChange) => void;
   /** The time limit of classes that have none of their own. */
   readonly timeoutMs: number;
   /** Called once for each started job, possibly before `start` returns. */
@@ -53,7 +58,7 @@ type JobOf<Kind extends ClaimedJob["kind"]> = Extract<ClaimedJob, { kind: Kind }
 
 interface Run<C extends Claim> {
   readonly claim: C;
-  readonly context: Context;
+  readonly context: Context<C>;
   readonly definition: AnyJobDefinition;
   readonly startedMs: number;
   readonly limitMs: number;
@@ -67,22 +72,27 @@ interface Run<C extends Claim> {
 }
 
 const NOTHING: object = Object.freeze({});
+const TOLD = Promise.resolve();
 
 /** Made for each job, so the signal and the logger are made only when they are asked for. */
-class Context implements JobContext {
+class Context<C extends Claim = Claim> implements JobContext {
   readonly queue: string;
   /** Set by who performs the job. */
   context: object = NOTHING;
   resources: object = NOTHING;
+  /** The job has ended, and what its handler goes on to tell is not heard. */
+  isOver = false;
+  readonly #claim: C;
   readonly #job: JobOf<"job">;
-  readonly #logger: Logger;
+  readonly #options: Pick<JobRunnerOptions<C>, "logger" | "onCheckIn">;
   #controller: AbortController | undefined;
   #reason: Error | undefined;
 
-  constructor(queue: string, job: JobOf<"job">, logger: Logger) {
-    this.queue = queue;
+  constructor(claim: C, job: JobOf<"job">, options: Pick<JobRunnerOptions<C>, "logger" | "onCheckIn">) {
+    this.queue = claim.queue;
+    this.#claim = claim;
     this.#job = job;
-    this.#logger = logger;
+    this.#options = options;
   }
 
   get class(): string {
@@ -105,7 +115,18 @@ class Context implements JobContext {
     return this.#controller.signal;
   }
   get log(): Logger {
-    return guardLogger(this.#logger, { queue: this.queue, class: this.class });
+    return guardLogger(this.#options.logger, { queue: this.queue, class: this.class });
+  }
+  get id(): string | undefined {
+    return this.#job.id;
+  }
+  checkin(message: string): Promise<void> {
+    if (!this.isOver) this.#options.onCheckIn?.(this.#claim, messageChange(message));
+    return TOLD;
+  }
+  progress(done: number, total?: number): Promise<void> {
+    if (!this.isOver) this.#options.onCheckIn?.(this.#claim, progressChange(done, total));
+    return TOLD;
   }
   /** What the class's retry policy is told. */
   get forPolicy(): RetryJob & { readonly retries: number } {
@@ -122,7 +143,7 @@ class Context implements JobContext {
 }
 
 export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): JobRunner<C> {
-  const { clock, logger, runHandler, perform, timeoutMs, onEnd } = options;
+  const { clock, runHandler, perform, timeoutMs, onEnd } = options;
   // An array, as a Set that is changed for each job leaves garbage that V8's scavenger keeps (100 MB over a million jobs).
   const running: Run<C>[] = [];
   /** When a job was last seen to end. */
@@ -140,6 +161,7 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
       last.index = run.index;
     }
     run.index = -1;
+    run.context.isOver = true;
     const nowMs = clock.nowMs();
     const durationMs = nowMs - run.startedMs;
     if (!run.hasOwnLimit) longestMs = Math.max(longestMs, durationMs);
@@ -172,7 +194,7 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
   const succeed = (run: Run<C>, result: unknown): void => {
     if (run.index < 0) return;
     if (isDirective(result)) end(run, directed(run, result));
-    else end(run, OK, result);
+    else end(run, result !== undefined && options.keepsResult?.(run.definition) ? { kind: "ok", result } : OK, result);
   };
 
   const directed = (run: Run<C>, directive: Directive): Outcome => {
@@ -221,7 +243,7 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
       return longestMs;
     },
     start(claim, job, definition) {
-      const context = new Context(claim.queue, job, logger);
+      const context = new Context(claim, job, options);
       const limitMs = definition.timeoutMs ?? timeoutMs;
       const hasOwnLimit = definition.timeoutMs !== undefined;
       const run: Run<C> = {

@@ -44,3 +44,8 @@ export type Outcome =
 export const OK: Outcome = { kind: "ok" };
 export const RELEASED: Outcome = { kind: "released" };
 export const REQUEUED: Outcome = { kind: "requeued" };
+
+/** Whether a job that has ended so is over for good: it neither waits nor goes back to its queue. */
+export function isOver({ kind }: Outcome): boolean {
+  return kind === "ok" || kind === "discarded" || kind === "failed" || kind === "dropped";
+}

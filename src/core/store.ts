@@ -1,3 +1,4 @@
+import type { CheckIn } from "./checkins.ts";
 import type { Outcome } from "./outcome.ts";
 
 /** A payload, read. `malformed` is one that is not a job: it goes to the failed list without being run. */
@@ -11,6 +12,8 @@ export type ClaimedJob =
       readonly attempt: number;
       /** How many of the attempts failed. */
       readonly retries: number;
+      /** Under which its status is kept. */
+      readonly id?: string;
       /** The payload is Rails' wrapper of an Active Job. */
       readonly isActiveJob?: true;
     }
@@ -27,6 +30,9 @@ export interface Claim {
 export interface Settlement {
   readonly claim: Claim;
   readonly outcome: Outcome;
+  /** When the attempt ended, by our clock, and how long it took; undefined if it was never begun. */
+  readonly endedMs?: number;
+  readonly durationMs?: number;
 }
 
 /** What a slot has done so far, for those who look at its worker. */
@@ -34,6 +40,13 @@ export interface SlotStats {
   readonly slot: number;
   readonly processed: number;
   readonly failed: number;
+}
+
+/** What is to be shown of jobs while they run. It is shown only as long as they hold their slots, and no harm is done if it gets lost. */
+export interface Notes {
+  /** Jobs whose status does not say yet that they run; the instants are by our clock. */
+  readonly started: readonly { readonly claim: Claim; readonly startedMs: number }[];
+  readonly checkins: readonly { readonly claim: Claim; readonly checkin: CheckIn }[];
 }
 
 export interface ExchangeParams {
@@ -46,6 +59,8 @@ export interface ExchangeParams {
   readonly fill: readonly number[];
   /** Renews the lease if given, and shows these figures. */
   readonly beat?: readonly SlotStats[];
+  /** To be shown of jobs that go on; none of those that `settle` ends. */
+  readonly notes?: Notes;
 }
 
 export interface ExchangeResult {
@@ -101,6 +116,8 @@ export interface DrainStore<Dead extends DeadDrain = DeadDrain> {
   recover(dead: Dead): Promise<{ readonly requeued: number; readonly failed: number }>;
   /** Settles and fills in one atomic step; the first one that claims something registers the drain. */
   exchange(params: ExchangeParams): Promise<ExchangeResult>;
+  /** Shows notes that no exchange carries. One that the drain does not hold any more is not shown. */
+  note(notes: Notes): Promise<void>;
   /** Gives back what is still in a slot and removes every trace of the drain. Nothing to do if it never registered. */
   close(): Promise<{ readonly released: number }>;
   /** Jobs left in the drain's queues. */

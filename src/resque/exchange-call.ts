@@ -1,5 +1,6 @@
 import { StoreError } from "../core/errors.ts";
 import type { BigIntegers } from "../core/json.ts";
+import { isOver } from "../core/outcome.ts";
 import type { Claim, ExchangeParams, ExchangeResult, Settlement } from "../core/store.ts";
 import type { RedisReply, ScriptCall } from "./client.ts";
 import { type DrainDescription, type DrainKeys, workerId } from "./drain-identity.ts";
@@ -159,10 +160,6 @@ function isDoneWith(settlement: Settlement | undefined, token: string): boolean 
 }
 
 /** A job that waits for another attempt, or goes back to its queue, keeps its lock. */
-export function isOver({ kind }: Settlement["outcome"]): boolean {
-  return kind === "ok" || kind === "discarded" || kind === "failed" || kind === "dropped";
-}
-
 function freedLock(settlement: Settlement, index: number, lockOf: NonNullable<ExchangeOptions["lockOf"]>) {
   const lock = isOver(settlement.outcome) ? lockOf(settlement.claim) : undefined;
   return lock ? [{ settlement: index, ...lock }] : [];

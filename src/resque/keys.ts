@@ -50,6 +50,10 @@ export interface Keys {
   readonly running: string;
   /** Airlift's own. ZSET: the latest starts of jobs of rate-limited classes → when (ms, Redis time). */
   readonly starts: string;
+  /** Airlift's own. STRING with a TTL: JSON of what is known of a job. */
+  job(id: string): string;
+  /** Airlift's own. HASH with a TTL: worker id → JSON of what its job has last told of itself. */
+  readonly checkins: string;
   /** Airlift's own. ZSET: member is a drain's description, score is when its lease ends (ms, Redis time). */
   readonly drains: string;
   /** HASH schedule's name → JSON of its definition (resque-scheduler's dynamic schedules). */
@@ -99,6 +103,8 @@ export function createKeys(namespace = "resque"): Keys {
     pausedClasses: `${prefix}airlift:paused-classes`,
     running: `${prefix}airlift:running`,
     starts: `${prefix}airlift:starts`,
+    job: (id) => `${prefix}airlift:job:${id}`,
+    checkins: `${prefix}airlift:checkins`,
     drains: `${prefix}airlift:drains`,
     persistentSchedules: `${prefix}persistent_schedules`,
     schedulesChanged: `${prefix}schedules_changed`,

@@ -49,9 +49,9 @@ export function parsePayload(raw: string, bigIntegers: BigIntegers = "bigint"): 
   return { kind: "job", class: jobClass, args: [jobData], raw, ...counted, attempt, isActiveJob: true };
 }
 
-function attemptsOf(raw: string): { readonly attempt: number; readonly retries: number } {
-  const { crashes = 0, retries = 0 } = readOwn(raw);
-  return { attempt: 1 + crashes + retries, retries };
+function attemptsOf(raw: string): { readonly attempt: number; readonly retries: number; readonly id?: string } {
+  const { crashes = 0, retries = 0, id } = readOwn(raw);
+  return { attempt: 1 + crashes + retries, retries, ...(id !== undefined && { id }) };
 }
 
 /**

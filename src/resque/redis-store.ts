@@ -1,11 +1,20 @@
 import { UsageError } from "../core/errors.ts";
+import type { StatusPolicy } from "../core/job-status.ts";
 import type { BigIntegers } from "../core/json.ts";
 import type { Registry } from "../core/registry.ts";
-import type { Claim, DrainStore, ExchangeParams, ExchangeResult, SlotStats } from "../core/store.ts";
-import type { RedisClient, RedisCommand, RedisReply, ScriptCall, Usage } from "./client.ts";
+import type { Claim, DrainStore, ExchangeParams, ExchangeResult, Notes, SlotStats } from "../core/store.ts";
+import {
+  isScriptCall,
+  type RedisClient,
+  type RedisCommand,
+  type RedisReply,
+  type ScriptCall,
+  type Usage,
+} from "./client.ts";
 import { type DeadRedisDrain, readDeadDrains } from "./dead-drain.ts";
 import { type DrainDescription, drainKeys, encodeDescription } from "./drain-identity.ts";
 import { createDrainLocks } from "./drain-locks.ts";
+import type { DrainNotes, Riders } from "./drain-notes.ts";
 import { createExchangeCall, type ExchangeContext, type ExchangeReply } from "./exchange-call.ts";
 import type { Keys } from "./keys.ts";
 import { nextDueCommands, readNextDue } from "./next-due.ts";
@@ -23,6 +32,8 @@ export interface RedisStoreOptions {
   readonly crashLimit: number;
   readonly onlyClasses: readonly string[] | undefined;
   readonly registry: Registry;
+  /** Of which jobs the status is kept; undefined for none. */
+  readonly status?: StatusPolicy | undefined;
   /** Failures go to the list of their queue. */
   readonly failedQueues: boolean;
   /** Most entries of a failed list; 0 for any number. */
@@ -105,7 +116,36 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     return { ...claim, job: { kind: "malformed", raw: claim.job.raw, reason: "not valid UTF-8", isBinary: true } };
   };
 
+  /** Loaded when there is something to note. */
+  let drainNotes: DrainNotes | undefined;
+  const loadNotes = async (notes: Notes | undefined): Promise<DrainNotes | undefined> => {
+    if (drainNotes || !(notes || options.status?.isOn)) return drainNotes;
+    const { createDrainNotes } = await import("./drain-notes.ts");
+    const { status, nowMs } = options;
+    drainNotes = createDrainNotes({ client, keys, own, status, usage, nowMs, clockOffsetMs: () => clockOffsetMs });
+    return drainNotes;
+  };
+
+  const send = async (
+    items: readonly (RedisCommand | ScriptCall)[],
+    riders: Riders | undefined,
+  ): Promise<readonly RedisReply[]> => {
+    const [only] = items;
+    if (!riders && items.length === 1 && only && isScriptCall(only)) return [await client.script(only, { usage })];
+    if (!riders) return client.pipeline(items, { usage });
+    const { before, behind } = riders;
+    try {
+      const replies = await client.pipeline([...before, ...items, ...behind], { usage });
+      riders.read(replies.slice(0, before.length));
+      return replies.slice(before.length, before.length + items.length);
+    } catch (error) {
+      throw drainNotes?.refused(error);
+    }
+  };
+
   const exchange = async (params: ExchangeParams): Promise<ExchangeResult> => {
+    const notes = await loadNotes(params.notes);
+    const riders = await notes?.riding(params);
     const limit = bytesPerJob > 0 ? Math.max(1, Math.floor(maxClaimBytes / bytesPerJob)) : params.fill.length;
     const fill = params.fill.slice(0, limit);
     const tried = sweep.without(selector.order(queues, options.random));
@@ -118,12 +158,12 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     if (selector.isDynamic) items.push(["SMEMBERS", keys.queues]);
     items.push(call.call);
     if (params.beat && isRegistered) items.push(beatCall(params.beat));
-    const replies =
-      items.length === 1 ? [await client.script(call.call, { usage })] : await client.pipeline(items, { usage });
+    const replies = await send(items, riders);
 
     const hasNewQueues = selector.isDynamic && readQueues(replies[0] as RedisReply);
     const reply: ExchangeReply = call.read(replies[selector.isDynamic ? 1 : 0] as RedisReply);
     usage.commands += reply.innerCommands;
+    notes?.settled(params.settle);
     const beat = params.beat && isRegistered ? (replies.at(-1) as [number, number]) : undefined;
     if (beat) usage.commands += beat[0] - 1;
     isRegistered ||= reply.isRegistered;
@@ -172,6 +212,10 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
       return { dead, nextDueMs: toOurs(readNextDue(due)) };
     },
 
+    async note(notes) {
+      await (await loadNotes(notes))?.note(notes);
+    },
+
     async promote() {
       const { promoteDue } = await import("./promote.ts");
       const { promoted, nextDueMs } = await promoteDue(client, keys, { redisNowMs: redisNowMs(), queues, usage });
@@ -207,7 +251,8 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
           ...own.ids,
         ],
       };
-      const [commands, released] = (await client.script(call, { usage })) as [number, number];
+      const [reply] = await send([call], drainNotes?.closing());
+      const [commands, released] = reply as [number, number];
       usage.commands += commands - 1;
       isRegistered = false;
       isMaybeRegistered = false;
