@@ -12,7 +12,7 @@ export type { RunHandler } from "./core/job-runner.ts";
 export { type AnyMiddleware, defineMiddleware, type Middleware, type Next, type Passed } from "./core/middleware.ts";
 export type { Failure, Outcome } from "./core/outcome.ts";
 export type { DrainReport, StopReason } from "./core/report.ts";
-export type { ResourceFactories } from "./core/resources.ts";
+export type { ResourceFactories, ResourcesOf } from "./core/resources.ts";
 export type { Backoff, RetryJob, RetryOptions, RetryRule } from "./core/retry.ts";
 export type { UniqueOptions } from "./core/unique.ts";
 export { type AirliftOptions, DEFAULT_AIRLIFT_OPTIONS, type ResolvedAirliftOptions } from "./options.ts";

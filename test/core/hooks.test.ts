@@ -322,6 +322,20 @@ describe.each(setups())("hooks over $name", (kind) => {
     expect(await world.queued("q")).toEqual(Array(2).fill('{"class":"Job","args":["yes"]}'));
   });
 
+  test("of a class that the app does not run hold for what it enqueues of it", async () => {
+    const seen: unknown[] = [];
+    const hooks: JobHooks = {
+      beforeEnqueue: ({ args }) => args?.[0] !== "no",
+      afterEnqueue: ({ args }) => seen.push(args),
+    };
+    const job = defineJob({ class: "Elsewhere", queue: "q", hooks, perform: () => undefined });
+    const airlift = world.app({ jobs: [] });
+    await airlift.enqueue(job, ["no"]);
+    await airlift.enqueue(job, ["yes"]);
+    expect(seen).toEqual([["yes"]]);
+    expect(await world.queued("q")).toEqual(['{"class":"Elsewhere","args":["yes"]}']);
+  });
+
   test("see the context that middleware gave", async () => {
     const seen: object[] = [];
     const hooks: AppHooks = { afterPerform: ({ context }) => seen.push(context) };
