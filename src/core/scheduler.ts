@@ -3,7 +3,10 @@ export interface TickedSchedule {
   readonly name: string;
   readonly class: string;
   readonly queue: string;
-  /** Jobs that were enqueued: 0 if the tick came to light too late for the schedule, more than 1 if missed ticks are made up for. */
+  /**
+   * Jobs that were enqueued: more than 1 if missed ticks are made up for, 0 if the tick came to light too late, another job holds the
+   * unique lock, or a hook refused it.
+   */
   readonly jobs: number;
   /** The latest tick that was due, in milliseconds since the epoch. */
   readonly tickMs: number;
