@@ -18,6 +18,8 @@ export interface PerformerOptions {
  * What happens to a claimed job: its arguments are decoded and validated, the hooks before it called, and its handler run inside the
  * app's middleware and its class's. A job that has none of these is one call, and a handler that is synchronous stays so.
  *
+ * What is over while it was waited for, by its time limit or its drain's end, is not begun any more: it may run elsewhere by then.
+ *
  * Each function that calls one of the user's is named `performJob`, for there core/failure.ts cuts a failure's backtrace.
  */
 export function createPerformer({ middleware = [], hooks, resources }: PerformerOptions): PerformJob {
@@ -25,6 +27,7 @@ export function createPerformer({ middleware = [], hooks, resources }: Performer
     if (middleware.length === 0 && !definition.middleware) return definition.perform(args, job);
     const chain = [...middleware, ...(definition.middleware ?? [])];
     return performInside(chain, job, function performJob() {
+      job.signal.throwIfAborted();
       return definition.perform(args, job);
     });
   };
@@ -32,6 +35,7 @@ export function createPerformer({ middleware = [], hooks, resources }: Performer
     const before = hooks?.beforePerform(definition, job);
     if (before === undefined) return run(definition, args, job);
     return before.then(function performJob() {
+      job.signal.throwIfAborted();
       return run(definition, args, job);
     });
   };
@@ -41,6 +45,7 @@ export function createPerformer({ middleware = [], hooks, resources }: Performer
     const read = readArgs(definition, args, job);
     if (!isThenable(read)) return start(definition, read, job);
     return read.then(function performJob(value) {
+      job.signal.throwIfAborted();
       return start(definition, value, job);
     });
   };

@@ -12,7 +12,7 @@ import { defineMiddleware } from "../../src/core/middleware.ts";
 import { createPerformer, type PerformerOptions } from "../../src/core/perform-job.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
 import { setups } from "../support/setups.ts";
-import { type AppWorld, openAppWorld } from "./app-world.ts";
+import { type AppWorld, createGate, openAppWorld } from "./app-world.ts";
 import { createManualClock } from "./manual-clock.ts";
 
 const silent: Logger = { debug: () => 0, info: () => 0, warn: () => 0, error: () => 0 };
@@ -176,6 +176,30 @@ describe("a failure's backtrace shows the handler's frames, and nothing between 
     const error = await (run as Promise<unknown>).catch((thrown: unknown) => thrown);
     expect(toFailure(error).backtrace).toEqual([expect.stringContaining("failingMiddleware")]);
   });
+});
+
+test.each<
+  [
+    waiting: string,
+    options: (passed: Promise<void>) => PerformerOptions,
+    parts: (passed: Promise<void>) => Partial<AnyJobDefinition>,
+  ]
+>([
+  ["its decoder", () => ({}), (passed) => ({ decode: () => passed.then(() => []) })],
+  ["a hook before it", (passed) => ({ hooks: hooksOf({ beforePerform: () => passed }) }), () => ({})],
+  ["its middleware", () => ({}), (passed) => ({ middleware: [(_job, next) => passed.then(() => next())] })],
+])("a job that is aborted while it waits for %s does not begin", async (_waiting, options, parts) => {
+  const gate = createGate();
+  const controller = new AbortController();
+  const job = { ...createJob(), signal: controller.signal };
+  let runs = 0;
+  const definition: AnyJobDefinition = { class: "Job", perform: () => runs++, ...parts(gate.passed) };
+  const run = runAsJob(options(gate.passed), definition, job);
+  const reason = new Error("time is up");
+  controller.abort(reason);
+  gate.open();
+  await expect(run).rejects.toBe(reason);
+  expect(runs).toBe(0);
 });
 
 describe("a wrong option is told by its name", () => {
