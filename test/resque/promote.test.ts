@@ -283,9 +283,11 @@ describe.each(setups())("promotion over $name", (kind) => {
       await world.promote();
       expect(await spend()).toBe(5);
       await world.delay(NOW_SECONDS, ...Array.from({ length: 500 }, (_, n) => rubyItem("q", n)));
-      expect(await spend()).toBe(5 + 10);
+      expect(await spend()).toBe(5 + 7 + 1 + 2);
+      await world.delay(NOW_SECONDS, ...Array.from({ length: 1_500 }, (_, n) => rubyItem("q", n)));
+      expect(await spend()).toBe(5 + 7 + 1 + 2 + 1 + 7 + 1 + 2);
       for (let n = 0; n < 20; n++) await world.delay(NOW_SECONDS - n, rubyItem("q", n), rubyItem("b", n));
-      expect(await spend()).toBe(5 + 8 + 1 + 2 * 20);
+      expect(await spend()).toBe(5 + 7 + 2 + 2 * 20);
       for (let n = 0; n < 20; n++) await world.wait(NOW_MS - n, "q", payload(n));
       expect(await spend()).toBe(5 + 3);
       await world.wait(NOW_MS, "q", payload(1));

@@ -6,6 +6,7 @@ KEYS  1 queues, 2 failed, 3 stat:processed, 4 stat:failed, 5 what the script its
 ARGV  1 Q, 2 bytes of the keys' common prefix, 3 the text before a payload in failed, 4 the text after one whose queue's key is no list, up to
       the queue's name
 Keeps: nothing is taken before it has been written; if a command is refused, what was written before is taken back, and the error told.
+Longer than 60 lines, because writing and taking back belong together.
 ]]
 local nq, prefix = tonumber(ARGV[1]), tonumber(ARGV[2])
 local commands, promoted, tails, failures, undo = 1, 0, {}, {}, {}

@@ -17,7 +17,7 @@ Longer than 60 lines, because these steps are safe only together.
 -- include _queue-due
 local nlists = tonumber(ARGV[6])
 local key, at = 5 + nq + nlists, 7 + nlists
-local trims, emptied, drop, books, gone = {}, {}, {}, {}, {}
+local trims, emptied, drop, books, taken = {}, {}, {}, {}, {}
 local function ascii(text) return (string.gsub(text, '[\128-\255]+', '')) end
 local function cut(item, text, nth)
   local from, to = 0, nil
@@ -53,19 +53,19 @@ for l = 1, nlists do
   key = key + count
   if n == #items then
     emptied[#emptied + 1], drop[#drop + 1] = list, list
-    gone[string.sub(list, prefix + 1)] = true
   elseif n > 0 then
     trims[list] = n
   end
+  if n > 0 then taken[string.sub(list, prefix + 1)] = true end
 end
 local function remove()
-  -- One DEL for all the books if they tell of nothing but these lists; else each loses its line.
+  -- One DEL for all the books if they tell of nothing but these lists, which are due and follow; else each loses its line.
   local keys = {}
   for _, book in ipairs(books) do keys[#keys + 1] = book[1] end
   local told = #keys > 0 and redis.pcall('SUNION', unpack(keys)) or {}
   if #keys > 0 then commands = commands + 1 end
   local covered = not told.err
-  for _, list in ipairs(told) do covered = covered and gone[list] end
+  for _, list in ipairs(told) do covered = covered and taken[list] end
   if covered then
     for _, book in ipairs(keys) do drop[#drop + 1] = book end
   end
