@@ -45,8 +45,10 @@ export function parsePayload(raw: string, bigIntegers: BigIntegers = "bigint"): 
   const wrapped = unwrapActiveJob({ class: className, args });
   if (!wrapped) return { kind: "job", class: className, args: args ?? [], raw, ...counted };
   const { jobClass, jobData } = wrapped;
-  const attempt = counted.attempt + attemptOffset(jobData);
-  return { kind: "job", class: jobClass, args: [jobData], raw, ...counted, attempt, isActiveJob: true };
+  const ranByRails = attemptOffset(jobData);
+  const { attempt, retries } = counted;
+  const rails = { attempt: attempt + ranByRails, retries: retries + ranByRails, isActiveJob: true } as const;
+  return { kind: "job", class: jobClass, args: [jobData], raw, ...rails };
 }
 
 function attemptsOf(raw: string): { readonly attempt: number; readonly retries: number; readonly id?: string } {

@@ -254,7 +254,7 @@ describe("an Active Job", () => {
   test("is known by its own class, and the attempts that Rails made count", () => {
     const jobData = { job_class: "InvoiceJob", arguments: [1], executions: 2 };
     const raw = wrap(jobData).replace(/\}$/, ',"airlift":{"retries":1}}');
-    const job = { class: "InvoiceJob", args: [jobData], raw, attempt: 4, retries: 1 };
+    const job = { class: "InvoiceJob", args: [jobData], raw, attempt: 4, retries: 3 };
     expect(parsePayload(raw)).toEqual({ kind: "job", ...job, isActiveJob: true });
   });
 
