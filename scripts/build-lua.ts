@@ -1,6 +1,7 @@
 /**
  * Writes src/resque/scripts.generated.ts from src/resque/scripts/; with --check, fails if it would change. A script is a file, or a
- * folder whose files follow each other by name.
+ * folder whose files follow each other by name. A file whose name begins with `_` is no script but a part of several: the line
+ * `-- include _name` stands for it.
  */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -22,8 +23,10 @@ function strip(source: string): string {
     .join("\n");
 }
 
-const read = (path: string): string => readFileSync(new URL(path, folder), "utf8");
-const sources = readdirSync(folder, { withFileTypes: true }).map((entry) => {
+const read = (path: string): string =>
+  readFileSync(new URL(path, folder), "utf8").replace(/^-- include (_.*)\n/gm, (_, part: string) => read(`${part}.lua`));
+const entries = readdirSync(folder, { withFileTypes: true }).filter(({ name }) => !name.startsWith("_"));
+const sources = entries.map((entry) => {
   if (!entry.isDirectory()) return { name: entry.name.replace(/\.lua$/, ""), source: strip(read(entry.name)) };
   const files = readdirSync(new URL(`${entry.name}/`, folder)).sort();
   return { name: entry.name, source: files.map((file) => strip(read(`${entry.name}/${file}`))).join("\n") };
