@@ -1,0 +1,73 @@
+import { UsageError } from "../../core/errors.ts";
+import { parseDescription } from "../drain-identity.ts";
+import { failedEntry } from "../failed-entry.ts";
+import * as scripts from "../scripts.generated.ts";
+import type { AdminContext } from "./admin-context.ts";
+import { freeLocksOf } from "./change-queue.ts";
+import { checkNames, checkText } from "./page.ts";
+import { readTime } from "./read-time.ts";
+import { parseWorkerId } from "./worker-id.ts";
+import { readWorkingOn } from "./workers.ts";
+
+/** How a worker's removal went. */
+export interface WorkerPruned {
+  /** False if there was no such worker, or it showed a sign of life at that very moment. */
+  readonly pruned: boolean;
+  /** The job that it held is in `failed` now. */
+  readonly jobFailed: boolean;
+}
+
+/** As Ruby Resque's `prune_interval`. */
+const SILENT_MS = 300_000;
+
+/**
+ * Removes the registration of a dead worker of another program, and puts the job that it held into `failed` as Ruby Resque does, as
+ * `Resque::PruneDeadWorkerDirtyExit`.
+ *
+ * @throws UsageError for a worker of a drain, which Airlift recovers by itself, and, without `force`, for one that has shown a sign of
+ *   life in the last 300 s: its job would fail while it still runs
+ */
+export async function pruneWorker(
+  context: AdminContext,
+  id: string,
+  options: { readonly force?: boolean } = {},
+): Promise<WorkerPruned> {
+  const what = "workers.prune";
+  checkText(what, "id", id);
+  checkNames(what, options, ["force"]);
+  const { client, keys } = context;
+  const [time, heartbeat, entry, drains] = (await client.pipeline([
+    ["TIME"],
+    ["HGET", keys.heartbeats, id],
+    ["GET", keys.worker(id)],
+    ["ZRANGE", keys.drains, 0, -1],
+  ])) as [string[], string | null, string | null, string[]];
+  const nowMs = Number(time[0]) * 1_000;
+  const { host } = parseWorkerId(id);
+  if (drains.some((member) => parseDescription(member)?.host === host)) {
+    throw new UsageError(
+      `${what}: ${JSON.stringify(id)} belongs to a drain; its jobs are taken back when its lease ends`,
+    );
+  }
+  const silentMs = nowMs - (readTime(heartbeat) ?? Number.NEGATIVE_INFINITY);
+  if (silentMs < SILENT_MS && !options.force) {
+    const seconds = Math.max(0, Math.round(silentMs / 1_000));
+    throw new UsageError(
+      `${what}: ${JSON.stringify(id)} gave a sign of life ${seconds} s ago; expected none for 300 s, or force`,
+    );
+  }
+  const job = entry === null ? undefined : readWorkingOn(entry, nowMs);
+  const message = `Worker ${id} did not gracefully exit while processing ${job?.class ?? ""}`.trimEnd();
+  const failure = { exception: "Resque::PruneDeadWorkerDirtyExit", message, backtrace: [] };
+  const { before, after } = failedEntry(failure, { failedAtMs: nowMs, workerId: id, queue: "" });
+  const own = [keys.started(id), keys.processedBy(id), keys.failedBy(id)];
+  const [, pruned, failed] = (await client.script({
+    script: scripts.pruneWorker,
+    keys: [keys.workers, keys.heartbeats, keys.worker(id), keys.failed, ...own],
+    // The queue's name is the entry's last member.
+    args: [id, heartbeat ?? "", before, after.slice(0, -'""}'.length), '""'],
+  })) as [number, number, number];
+  const payload = /"payload":(\{.*\})\}$/s.exec(entry ?? "")?.[1];
+  if (failed === 1 && payload?.includes('"unique":')) await freeLocksOf(context, job?.queue ?? "", [payload]);
+  return { pruned: pruned === 1, jobFailed: failed === 1 };
+}
