@@ -40,34 +40,24 @@ export async function listDelayed(
   checkCount("limit", limit, 1, MAX_LIMIT);
   const entries: DelayedEntry[] = [];
   let passed = 0;
-  for (let start = 0; entries.length < limit; ) {
+  for (let start = 0; ; ) {
     // Each list holds one item at least, as a rule.
     const count = Math.min(MAX_LISTS, offset + limit - passed);
     const seconds = await readSeconds(client, keys, { start, count }, options);
     const lengths = await readLengths(client, keys, seconds, options);
-    const wanted = [];
-    for (const [index, { name, atMs }] of seconds.entries()) {
-      const length = lengths[index] as number;
+    const parts: { readonly second: Second; readonly first: number; readonly last: number }[] = [];
+    for (const [index, second] of seconds.entries()) {
       const first = Math.max(0, offset - passed);
-      const last = Math.min(length, offset + limit - passed) - 1;
-      if (first <= last) wanted.push({ name, atMs, first, last });
-      passed += length;
+      const last = Math.min(lengths[index] as number, offset + limit - passed) - 1;
+      if (first <= last) parts.push({ second, first, last });
+      passed += lengths[index] as number;
     }
-    const lists =
-      wanted.length > 0
-        ? await client.pipeline(
-            wanted.map(({ name, first, last }) => ["LRANGE", keys.delayed(name), first, last]),
-            options,
-          )
-        : [];
-    for (const [index, raws] of (lists as string[][]).entries()) {
-      const { name, atMs } = wanted[index] as (typeof wanted)[number];
-      for (const raw of raws) entries.push({ ...readDelayedItem(raw), atSeconds: name, atMs });
-    }
-    if (seconds.length < count || passed >= offset + limit) break;
-    start += seconds.length;
+    const reads = parts.map(({ second, first, last }) => ["LRANGE", keys.delayed(second.name), first, last]);
+    const lists = reads.length > 0 ? ((await client.pipeline(reads, options)) as string[][]) : [];
+    for (const [index, raws] of lists.entries()) entries.push(...toEntries(parts[index]?.second as Second, raws));
+    if (seconds.length < count || passed >= offset + limit) return entries;
+    start += count;
   }
-  return entries.slice(0, limit);
 }
 
 /** How many delayed jobs there are. Costs a command for each second that holds some. */
@@ -80,36 +70,54 @@ export async function countDelayed(client: RedisClient, keys: Keys, options: Cal
   }
 }
 
-/** Every delayed item, or those of the given seconds, as lists and their items; as much at a time as one reply should hold. */
+/** Every delayed item in the order of time, or those of the given seconds; as many at a time as one reply should hold. */
 export async function* scanDelayed(
   client: RedisClient,
   keys: Keys,
-  { only, usage }: CallOptions & { readonly only?: readonly (string | number)[] } = {},
+  { only, usage }: CallOptions & { readonly only?: readonly string[] } = {},
 ): AsyncGenerator<readonly DelayedEntry[]> {
   const options = usage ? { usage } : {};
-  let after = "-inf";
-  for (;;) {
+  if (only) {
+    yield* scanLists(
+      client,
+      keys,
+      only.map((name) => toSecond(name, name)),
+      options,
+    );
+    return;
+  }
+  for (let after = "-inf"; ; ) {
     const range = ["ZRANGEBYSCORE", keys.delayedSchedule, after, "+inf", "WITHSCORES", "LIMIT", 0, MAX_LISTS];
-    const seconds = only
-      ? only.map((name) => ({ name: String(name), atMs: Number(name) * 1_000, score: "" }))
-      : toSeconds(await client.command(range, options));
-    for (let list = 0, skip = 0; list < seconds.length; ) {
-      const some = seconds.slice(list);
-      const args = [skip, MAX_LIMIT, MAX_READ_BYTES];
-      const call = { script: scripts.readDelayed, keys: some.map(({ name }) => keys.delayed(name)), args };
-      const [commands, lists, isCut] = (await client.script(call, options)) as [number, string[][], number];
-      if (usage) usage.commands += commands - 1;
-      yield lists.flatMap((raws, index) => {
-        const { name, atMs } = some[index] as (typeof some)[number];
-        return raws.map((raw) => ({ ...readDelayedItem(raw), atSeconds: name, atMs }));
-      });
-      const ended = lists.length - isCut;
-      skip = isCut === 1 ? (ended === 0 ? skip : 0) + (lists.at(-1)?.length ?? 0) : 0;
-      list += ended;
-    }
-    if (only || seconds.length < MAX_LISTS) return;
+    const seconds = toSeconds(await client.command(range, options));
+    yield* scanLists(client, keys, seconds, options);
+    if (seconds.length < MAX_LISTS) return;
     after = `(${seconds.at(-1)?.score}`;
   }
+}
+
+async function* scanLists(
+  client: RedisClient,
+  keys: Keys,
+  seconds: readonly Second[],
+  options: CallOptions,
+): AsyncGenerator<readonly DelayedEntry[]> {
+  let skip = 0;
+  for (let at = 0; at < seconds.length; ) {
+    const some = seconds.slice(at);
+    const args = [skip, MAX_LIMIT, MAX_READ_BYTES];
+    const call = { script: scripts.readDelayed, keys: some.map(({ name }) => keys.delayed(name)), args };
+    const [commands, lists, isCut] = (await client.script(call, options)) as [number, string[][], number];
+    if (options.usage) options.usage.commands += commands - 1;
+    yield lists.flatMap((raws, index) => toEntries(some[index] as Second, raws));
+    const ended = lists.length - isCut;
+    // Of the list that was cut short, the next call passes over what has been seen.
+    skip = isCut === 0 ? 0 : (lists.at(-1)?.length ?? 0) + (ended === 0 ? skip : 0);
+    at += ended;
+  }
+}
+
+function toEntries({ name, atMs }: Second, raws: readonly string[]): DelayedEntry[] {
+  return raws.map((raw) => ({ ...readDelayedItem(raw), atSeconds: name, atMs }));
 }
 
 interface Second {
@@ -118,12 +126,13 @@ interface Second {
   readonly atMs: number;
 }
 
+function toSecond(name: string, score: string | number): Second {
+  return { name, score: String(score), atMs: Number(score) * 1_000 };
+}
+
 function toSeconds(reply: RedisReply): Second[] {
   const flat = reply as string[];
-  return flat.flatMap((name, i) => {
-    const score = String(flat[i + 1]);
-    return i % 2 === 0 ? [{ name, score, atMs: Number(score) * 1_000 }] : [];
-  });
+  return flat.flatMap((name, i) => (i % 2 === 0 ? [toSecond(name, flat[i + 1] as string)] : []));
 }
 
 async function readSeconds(

@@ -271,6 +271,8 @@ describe.each(setups())("delayed jobs over $name", (kind) => {
     test("a page at a time, however they are spread", async () => {
       const all: [number, string][] = [];
       for (const [second, count] of [
+        [-2, 0],
+        [-1, 0],
         [0, 3],
         [1, 1],
         [2, 0],
