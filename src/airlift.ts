@@ -5,6 +5,7 @@ import type { OnEvent } from "./core/events.ts";
 import { slotsFor } from "./core/exchange-loop.ts";
 import type { AnyJobDefinition, Logger } from "./core/job.ts";
 import type { RunHandler } from "./core/job-runner.ts";
+import { createStatusPolicy, type JobStatus } from "./core/job-status.ts";
 import { createHookLoader } from "./core/load-hooks.ts";
 import type { AnyMiddleware } from "./core/middleware.ts";
 import { createPerformer } from "./core/perform-job.ts";
@@ -65,6 +66,14 @@ export interface Airlift extends AsyncDisposable {
    * @throws DrainError if Redis fails for longer than can be waited; nothing is lost then
    */
   drain(options?: DrainOptions): Promise<DrainReport>;
+  /**
+   * What is known of a job whose status is kept; undefined if nothing is, or not any more. One command.
+   *
+   * @throws UsageError if it can be no id
+   */
+  job(id: string): Promise<JobStatus | undefined>;
+  /** {@link job} for several, also in one command. */
+  jobs(ids: readonly string[]): Promise<readonly (JobStatus | undefined)[]>;
   status(): Promise<AirliftStatus>;
   /** Closes the app's resources, the last opened first, and the Redis client that was given. `await using` does the same. */
   close(): Promise<void>;
@@ -107,7 +116,11 @@ export function createAirlift<
     { app: options.hooks, find: registry.find, clock: systemClock, logger },
     options.jobs,
   );
-  const enqueuer = createEnqueuer({ redis, keys, registry, loadHooks, bigIntegers, nowMs: systemClock.nowMs });
+  const statusPolicy = createStatusPolicy(options.status, options.jobs);
+  const enqueuer = createEnqueuer({
+    ...{ redis, keys, registry, loadHooks, bigIntegers },
+    ...{ status: options.status, nowMs: systemClock.nowMs },
+  });
   const resources = options.resources && createResources(options.resources, systemClock, logger);
 
   const drainOnce = async (drainOptions: DrainOptions): Promise<DrainReport> => {
@@ -128,6 +141,7 @@ export function createAirlift<
       onlyClasses: unknownClass === "leave" ? registry.classes : undefined,
       bigIntegers,
       registry,
+      status: statusPolicy,
       failedQueues: settings.failedQueues ?? false,
       maxFailed: settings.maxFailed ?? 0,
       maxClaimBytes: MAX_CLAIM_BYTES,
@@ -151,6 +165,7 @@ export function createAirlift<
           runHandler: runHandler ?? ((run) => run()),
           perform: createPerformer({ middleware: options.middleware, hooks, resources }),
           hooks: drainHooks,
+          status: statusPolicy,
         },
         rest,
       );
@@ -158,6 +173,10 @@ export function createAirlift<
     } finally {
       await drainHooks?.end(report, rest.deadlineMs);
     }
+  };
+  const readJobs = async (ids: readonly string[]): Promise<readonly (JobStatus | undefined)[]> => {
+    const { readStatuses } = await import("./resque/job-status.ts");
+    return readStatuses(redis, keys, ids, { bigIntegers });
   };
   const close = async (): Promise<void> => {
     await resources?.[Symbol.asyncDispose]();
@@ -176,6 +195,8 @@ export function createAirlift<
       checkDrainOptions(drainOptions);
       return drainOnce(drainOptions);
     },
+    job: async (id) => (await readJobs([id]))[0],
+    jobs: readJobs,
     status: () => readStatus(redis, keys),
     close,
     [Symbol.asyncDispose]: close,

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { UsageError } from "./core/errors.ts";
+import type { StatusOptions } from "./core/job-status.ts";
 import type { Backoff } from "./core/retry.ts";
 import { type UniqueOptions, uniqueProblem } from "./core/unique.ts";
 
@@ -63,9 +64,10 @@ const retrySchema = v.strictObject(
 const middleware = v.array(fn, "expected an array of functions");
 const hook = v.optional(fn);
 const jobHooks = {
-  ...{ beforePerform: hook, afterPerform: hook, onFailure: hook },
+  ...{ beforePerform: hook, afterPerform: hook, onFailure: hook, onComplete: hook },
   ...{ beforeEnqueue: hook, afterEnqueue: hook },
 };
+const STATUS_EXPECTED = "{ ttlMs, results }, ttlMs from 1000 to a year";
 const jobSchema = v.strictObject(
   {
     class: text,
@@ -77,6 +79,9 @@ const jobSchema = v.strictObject(
         (value) => uniqueProblem(value) === undefined,
         ({ input }) => uniqueProblem(input) ?? "",
       ),
+    ),
+    status: v.optional(
+      is<StatusOptions | false>((value) => value === false || isStatus(value), `${STATUS_EXPECTED} or false`),
     ),
     args: v.optional(is((value) => isFunction(standardOf(value)?.["validate"]), "a schema of Standard Schema")),
     decode: v.optional(fn),
@@ -103,6 +108,7 @@ const optionsSchema = v.strictObject(
         "an object of functions that open something",
       ),
     ),
+    status: v.optional(is<StatusOptions>(isStatus, STATUS_EXPECTED)),
     concurrency: v.optional(integer(1, MAX_CONCURRENCY)),
     namespace: v.optional(is<string>(isText, "a text")),
     timeoutMs: v.optional(integer(1, MAX_MS)),
@@ -186,6 +192,13 @@ function standardOf(value: unknown): Record<string, unknown> | undefined {
 
 function show(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value) : String(value);
+}
+
+function isStatus(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { ttlMs, results = false, ...others } = value as Record<string, unknown>;
+  const isTtl = Number.isInteger(ttlMs) && (ttlMs as number) >= 1_000 && (ttlMs as number) <= 366 * MAX_MS;
+  return isTtl && typeof results === "boolean" && Object.keys(others).length === 0;
 }
 
 function isBackoff(value: unknown): boolean {

@@ -1,5 +1,6 @@
 import { UsageError } from "./core/errors.ts";
 import type { AnyJobDefinition, JobDefinition } from "./core/job.ts";
+import type { StatusOptions } from "./core/job-status.ts";
 import type { BigIntegers } from "./core/json.ts";
 import type { LoadHooks } from "./core/load-hooks.ts";
 import type { Registry } from "./core/registry.ts";
@@ -18,9 +19,9 @@ import type { Keys } from "./resque/keys.ts";
  * - `dropped`: not enqueued, as the same unique job is there, or as a `beforeEnqueue` hook refused it
  */
 export type Enqueued =
-  | { readonly kind: "queued"; readonly queue: string; readonly length: number }
-  | { readonly kind: "delayed"; readonly queue: string; readonly at: number }
-  | { readonly kind: "replaced"; readonly queue: string; readonly at?: number }
+  | { readonly kind: "queued"; readonly queue: string; readonly length: number; readonly id?: string }
+  | { readonly kind: "delayed"; readonly queue: string; readonly at: number; readonly id?: string }
+  | { readonly kind: "replaced"; readonly queue: string; readonly at?: number; readonly id?: string }
   | { readonly kind: "dropped"; readonly queue: string; readonly reason: "duplicate" | "refused" };
 
 /** What became of a list of jobs; together the numbers are all of them. */
@@ -29,6 +30,8 @@ export interface EnqueuedAll {
   readonly enqueued: number;
   readonly replaced: number;
   readonly dropped: number;
+  /** The id of each job whose status is kept, in the order of the list; undefined for the others, and for those that were dropped. */
+  readonly ids?: readonly (string | undefined)[];
 }
 
 /** A definition whose jobs are enqueued with these arguments. */
@@ -49,6 +52,8 @@ export interface EnqueuerOptions {
   readonly registry: Registry;
   readonly loadHooks: LoadHooks;
   readonly bigIntegers: BigIntegers;
+  /** Of all classes that say nothing of it themselves. */
+  readonly status: StatusOptions | undefined;
   readonly nowMs: () => number;
 }
 
@@ -59,6 +64,8 @@ interface Prepared {
   readonly args?: readonly unknown[];
   readonly encoded: EncodedJob;
 }
+
+type StatusWriter = typeof import("./resque/job-status.ts").withStatus;
 
 /** What became of each of some jobs, by their index. */
 type Ends = (index: number) => Enqueued;
@@ -74,12 +81,14 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
     const now = nowMs();
     const context = { keys, bigIntegers, nowMs: now };
     const prepared: Prepared[] = [];
+    const keepStatus = createStatusKeeper(options, now);
     for (const [index, job] of jobs.entries()) {
       const definition = given ?? registry.find(job.class);
       try {
         // Without a promise for a class of which nothing is known: lists are long.
         const encoded = definition ? await encodeKnown(job, definition, context) : encodeJob(job, now);
-        prepared.push({ ...job, encoded });
+        const kept = keepStatus(job, encoded, definition);
+        prepared.push({ ...job, encoded: kept instanceof Promise ? await kept : kept });
       } catch (error) {
         throw error instanceof UsageError ? new UsageError(error.message, { cause: error, jobIndex: index }) : error;
       }
@@ -104,9 +113,10 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
       if (outcome.dropped.has(sent)) return { kind: "dropped", queue, reason: "duplicate" };
       const place = outcome.replaced.get(sent);
       const { atSeconds } = place ?? encoded;
-      if (place) return { kind: "replaced", queue, ...(atSeconds !== undefined && { at: atSeconds * 1_000 }) };
-      if (atSeconds !== undefined) return { kind: "delayed", queue, at: atSeconds * 1_000 };
-      return { kind: "queued", queue, length: outcome.lengths.get(keys.queue(queue)) as number };
+      const id = encoded.status && { id: encoded.status.id };
+      if (place) return { kind: "replaced", queue, ...(atSeconds !== undefined && { at: atSeconds * 1_000 }), ...id };
+      if (atSeconds !== undefined) return { kind: "delayed", queue, at: atSeconds * 1_000, ...id };
+      return { kind: "queued", queue, length: outcome.lengths.get(keys.queue(queue)) as number, ...id };
     };
   };
 
@@ -124,9 +134,40 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
     async enqueueAll(jobs) {
       const endOf = await send(jobs);
       const counts = { queued: 0, delayed: 0, replaced: 0, dropped: 0 };
-      for (let index = 0; index < jobs.length; index++) counts[endOf(index).kind]++;
+      const ids: (string | undefined)[] = [];
+      for (let index = 0; index < jobs.length; index++) {
+        const end = endOf(index);
+        counts[end.kind]++;
+        if ("id" in end) ids[index] = end.id;
+      }
       const { queued, delayed, replaced, dropped } = counts;
-      return { enqueued: queued + delayed, replaced, dropped };
+      if (ids.length > 0) ids.length = jobs.length;
+      return { enqueued: queued + delayed, replaced, dropped, ...(ids.length > 0 && { ids }) };
     },
+  };
+}
+
+/** Gives the jobs of one list their ids, if their status is kept. A promise for the first one only: lists are long. */
+function createStatusKeeper({ keys, status }: Pick<EnqueuerOptions, "keys" | "status">, nowMs: number) {
+  const seen = new Set<string>();
+  let withStatus: StatusWriter | undefined;
+  return (
+    { id, class: className }: EnqueueRequest,
+    encoded: EncodedJob,
+    definition: AnyJobDefinition | undefined,
+  ): EncodedJob | Promise<EncodedJob> => {
+    const kept = definition?.status ?? status;
+    if (!kept) {
+      if (id === undefined) return encoded;
+      throw new UsageError(`id: expected none, as no status of the class ${JSON.stringify(className)} is kept`);
+    }
+    if (id !== undefined && seen.has(id)) throw new UsageError(`id: ${JSON.stringify(id)} is given to two jobs`);
+    if (id !== undefined) seen.add(id);
+    const given = { class: className, id, ttlMs: kept.ttlMs, nowMs };
+    if (withStatus) return withStatus(keys, encoded, given);
+    return import("./resque/job-status.ts").then((loaded) => {
+      withStatus = loaded.withStatus;
+      return withStatus(keys, encoded, given);
+    });
   };
 }

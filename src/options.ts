@@ -2,6 +2,7 @@ import type { UnknownClassPolicy } from "./core/drain-deps.ts";
 import type { OnEvent } from "./core/events.ts";
 import type { AppHooks } from "./core/hooks.ts";
 import type { Logger } from "./core/job-context.ts";
+import type { StatusOptions } from "./core/job-status.ts";
 import type { BigIntegers } from "./core/json.ts";
 import type { AnyMiddleware, CheckedChain } from "./core/middleware.ts";
 import type { JobOf } from "./core/registry.ts";
@@ -28,6 +29,13 @@ export interface AirliftOptions<
   readonly hooks?: AppHooks;
   /** What jobs share, as `{ db: () => openDb() }`: opened at its first use, closed by {@link Airlift.close}. */
   readonly resources?: Factories;
+  /**
+   * Keeps the status of each job under an id, for {@link Airlift.job}. It costs a command when a job is enqueued and one or two when it
+   * runs, so give it to the classes that need it, by their own `status`, or here to all.
+   *
+   * @default none is kept
+   */
+  readonly status?: StatusOptions;
   /** Jobs that run at the same time in one drain, 1 to 1000. @default 25 */
   readonly concurrency?: number;
   /** Before every key, with or without its colon. @default "resque" */

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { JobHooks } from "./hooks.ts";
 import type { JobContext } from "./job-context.ts";
+import type { StatusOptions } from "./job-status.ts";
 import type { AnyMiddleware, CheckedChain, ContextInside } from "./middleware.ts";
 import type { ResourceFactories, ResourcesOf } from "./resources.ts";
 import type { RetryOptions } from "./retry.ts";
@@ -59,6 +60,8 @@ export interface JobDefinition<
   readonly retry?: RetryOptions;
   /** Whether a job that is the same as one that waits, or runs, is enqueued. @default it is */
   readonly unique?: UniqueOptions<Input>;
+  /** Whether the status of the class's jobs is kept, and how. @default as the app's `status` says */
+  readonly status?: StatusOptions | false;
   /** Stands around each run, inside the app's own; the first is the outermost. */
   readonly middleware?: readonly AnyMiddleware[];
   /** Called beside the app's own, after them. */

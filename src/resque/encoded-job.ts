@@ -12,6 +12,13 @@ export interface EnqueueRequest {
   readonly at?: Date | number;
   /** In how many ms the job may run. Not together with `at`. */
   readonly inMs?: number;
+  /**
+   * Under which the job's status is kept, if the app keeps any: up to 100 letters, digits and `_ . : -`. One that is in use takes the earlier
+   * job's status over.
+   *
+   * @default a UUID whose order is that of time
+   */
+  readonly id?: string;
 }
 
 /** A job as it is sent. */
@@ -21,6 +28,14 @@ export interface EncodedJob {
   /** When it is due; a job without it is put into its queue. */
   readonly atSeconds?: number | undefined;
   readonly lock?: LockRequest | undefined;
+  readonly status?: KeptStatus | undefined;
+}
+
+/** What is written of a job whose status is kept. The payload bears the id, too. */
+export interface KeptStatus {
+  readonly id: string;
+  /** With a TTL. */
+  readonly write: RedisCommand;
 }
 
 /** The lock without which a job is not enqueued. */
@@ -53,10 +68,15 @@ export interface EnqueueOutcome {
 }
 
 /** What puts a job where it waits: commands that may be merged by name and key, and whose effect can be undone. */
-export function jobCommands(keys: Keys, { queue, payload, atSeconds }: EncodedJob): readonly RedisCommand[] {
-  if (atSeconds !== undefined) return delayCommands(keys, { queue, payload, atSeconds });
-  return [
-    ["SADD", keys.queues, queue],
-    ["RPUSH", keys.queue(queue), payload],
-  ];
+export function jobCommands(keys: Keys, { queue, payload, atSeconds, status }: EncodedJob): readonly RedisCommand[] {
+  const commands: RedisCommand[] =
+    atSeconds === undefined
+      ? [
+          ["SADD", keys.queues, queue],
+          ["RPUSH", keys.queue(queue), payload],
+        ]
+      : delayCommands(keys, { queue, payload, atSeconds });
+  // A status that outlives a refused job does no harm: it has a TTL.
+  if (status) commands.push(status.write);
+  return commands;
 }

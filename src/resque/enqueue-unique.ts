@@ -1,7 +1,8 @@
 import type { CallOptions, RedisClient } from "./client.ts";
-import { lockValue } from "./encode-unique.ts";
+import { lockValue, readLockValue } from "./encode-unique.ts";
 import { type EncodedJob, type EnqueueOutcome, jobCommands, type Place, type UniqueJob } from "./encoded-job.ts";
 import type { Keys } from "./keys.ts";
+import { readOwn } from "./payload.ts";
 import { replaceWaiting } from "./replace-waiting.ts";
 import * as scripts from "./scripts.generated.ts";
 
@@ -43,12 +44,30 @@ async function replaceOrEnqueue(
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const held = (await client.command(["GET", job.lock.key], options)) as string | null;
     const end = held === null ? "gone" : await replaceWaiting(client, keys, { job, held }, options);
+    if (typeof end === "object") await writeReplaced(client, keys, { job, held: held ?? "" }, options);
     if (typeof end === "object" || end === "dropped") return end;
     if (end === "changed") continue;
     const { refused, lengths } = await enqueueOrRefuse(client, keys, [job], options, held ?? "");
     if (refused.length === 0) return lengths;
   }
   return "dropped";
+}
+
+/** The statuses of both. Not in the same step: a crash here leaves the one unwritten, and the other to its TTL. */
+async function writeReplaced(
+  client: RedisClient,
+  keys: Keys,
+  { job, held }: { readonly job: UniqueJob; readonly held: string },
+  options: Options,
+): Promise<void> {
+  const { payload = "" } = readLockValue(held);
+  if (!job.status && readOwn(payload).id === undefined) return;
+  const { replacedCommand } = await import("./job-status.ts");
+  const commands = [job.status?.write, replacedCommand(keys, payload, job.queue)];
+  await client.pipeline(
+    commands.filter((command) => command !== undefined),
+    options,
+  );
 }
 
 /** @param held the value under which the jobs take their lock over */

@@ -3,7 +3,9 @@ import { type JobStatus, type StatusOptions, stateAfter } from "../core/job-stat
 import { type BigIntegers, parseJson, stringifyJson } from "../core/json.ts";
 import type { Claim, Settlement } from "../core/store.ts";
 import type { CallOptions, RedisClient, RedisCommand } from "./client.ts";
+import type { EncodedJob } from "./encoded-job.ts";
 import type { Keys } from "./keys.ts";
+import { changeOwn, parsePayload, readOwn, type TailChange } from "./payload.ts";
 
 /**
  * A job's status, `airlift:job:<id>`: JSON that begins with `enqueuedMs`, if that is known, `queue` and `class`; then `state` and what belongs
@@ -31,19 +33,46 @@ export function checkJobId(what: string, id: unknown): asserts id is string {
   throw new UsageError(`${what}: expected 1 to 100 letters, digits, or any of _ . : -, got ${given}`);
 }
 
-/** Writes the status of a job that is being enqueued. */
-export function enqueuedCommand(
-  keys: Keys,
-  job: { readonly id: string; readonly queue: string; readonly class: string; readonly ttlMs: number },
-  { nowMs, atSeconds }: { readonly nowMs: number; readonly atSeconds: number | undefined },
-): RedisCommand {
-  const dueMs = atSeconds === undefined ? undefined : atSeconds * 1_000;
+export interface EnqueuedStatus {
+  readonly class: string;
+  /** One of the caller's own. */
+  readonly id: string | undefined;
+  readonly ttlMs: number;
+  readonly nowMs: number;
+}
+
+/**
+ * A job on its way into its queue, now with a status.
+ *
+ * @throws UsageError if the id is none
+ */
+export function withStatus(keys: Keys, job: EncodedJob, given: EnqueuedStatus): EncodedJob {
+  const { class: className, nowMs } = given;
+  const id = given.id ?? newJobId(nowMs);
+  checkJobId("id", id);
+  // Airlift has just written the payload, and it ends in ASCII.
+  const { cutBytes, append } = changeOwn(job.payload, { ...readOwn(job.payload), id }) as TailChange;
+  const dueMs = job.atSeconds === undefined ? undefined : job.atSeconds * 1_000;
   const status = {
-    ...{ enqueuedMs: Math.floor(nowMs), queue: job.queue, class: job.class },
+    ...{ enqueuedMs: Math.floor(nowMs), queue: job.queue, class: className },
     ...(dueMs === undefined ? { state: "queued" } : { state: "delayed", dueMs }),
   };
-  const ttlMs = job.ttlMs + Math.max(0, Math.ceil((dueMs ?? 0) - nowMs));
-  return ["SET", keys.job(job.id), JSON.stringify(status), "PX", ttlMs];
+  const ttlMs = given.ttlMs + Math.max(0, Math.ceil((dueMs ?? 0) - nowMs));
+  return {
+    ...job,
+    payload: job.payload.slice(0, -cutBytes) + append,
+    status: { id, write: ["SET", keys.job(id), JSON.stringify(status), "PX", ttlMs] },
+  };
+}
+
+/** Writes that a job waits no more, as a newer one has taken its place. */
+export function replacedCommand(keys: Keys, payload: string, queue: string): RedisCommand | undefined {
+  const { id } = readOwn(payload);
+  const job = parsePayload(payload);
+  if (id === undefined || job.kind !== "job") return undefined;
+  const status = { queue, class: job.class, state: "discarded", reason: "a newer job took its place" };
+  // Its TTL is known only to who enqueued it.
+  return ["SET", keys.job(id), JSON.stringify(status), "XX", "KEEPTTL"];
 }
 
 export interface AttemptOptions {

@@ -13,6 +13,8 @@ export interface RecoverOptions {
   readonly failedQueues: boolean;
   /** Most entries of a failed list; 0 for any number. */
   readonly maxFailed: number;
+  /** Of a job's status; 0 keeps what it has. */
+  readonly statusTtlMs: number;
   /** By Redis' clock. */
   readonly nowMs: number;
   readonly usage: Usage;
@@ -41,6 +43,7 @@ export async function recoverDrain(
   const queues: string[] = [];
   const lists: string[] = [];
   const locked: { readonly slot: number; readonly head: string; readonly queue: string }[] = [];
+  const statuses: { readonly id: string; readonly queue: string; readonly text: string }[] = [];
   const args: (string | number)[] = [];
   const total = occupied[1].length / 4;
   const listNumber = (queue: string): number => {
@@ -63,7 +66,16 @@ export async function recoverDrain(
     const crashes = (own.crashes ?? 0) + 1;
     const mark = first === "{" ? changeOwn(tail, { ...own, crashes }) : undefined;
     args.push(slot, head, queues.indexOf(queue) + 1);
-    if (mark && crashes >= crashLimit) {
+    const isOver = mark !== undefined && crashes >= crashLimit;
+    if (own.id !== undefined) {
+      const { workerId: worker, failedAtMs: endedMs } = at;
+      const attempt = crashes + (own.retries ?? 0);
+      const { exception, message } = dirtyExit(crashes);
+      const failed = { attempt, worker, endedMs: Math.round(endedMs), failure: { exception, message } };
+      const text = isOver ? `"failed",${JSON.stringify(failed).slice(1)}` : `"queued","attempt":${attempt}}`;
+      statuses.push({ id: own.id, queue, text });
+    }
+    if (isOver) {
       const entry = failedEntry(dirtyExit(crashes), { ...at, queue });
       const { cutBytes, append } = forgetAttempts(tail);
       args.push(cutBytes, append, listNumber(queue), entry.before, entry.after);
@@ -77,16 +89,20 @@ export async function recoverDrain(
       script: scripts.recoverDrain,
       keys: [
         ...[keys.drains, keys.workers, keys.heartbeats, keys.processed, keys.failures, keys.failed, keys.failedQueues],
+        keys.checkins,
         ...own.slots,
         ...own.started,
         ...own.stats,
+        ...statuses.map(({ id }) => keys.job(id)),
         ...lists.map(keys.failedOf),
         ...queues.map(keys.queue),
       ],
       args: [
         ...[dead.member, dead.leaseEnd, own.slots.length, queues.length, total, lists.length, options.maxFailed],
+        ...[statuses.length, options.statusTtlMs],
         ...args,
         ...lists.map(toFailedQueue),
+        ...statuses.flatMap(({ queue, text }) => [`${JSON.stringify({ queue }).slice(0, -1)},`, text]),
         ...own.ids,
       ],
     },

@@ -225,7 +225,9 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     async recover(dead) {
       const { recoverDrain } = await import("./recover-drain.ts");
       const { crashLimit } = options;
-      return recoverDrain(client, keys, dead, { crashLimit, failedQueues, maxFailed, nowMs: redisNowMs(), usage });
+      const statusTtlMs = options.status?.of(undefined)?.ttlMs ?? 0;
+      const limits = { crashLimit, failedQueues, maxFailed, statusTtlMs };
+      return recoverDrain(client, keys, dead, { ...limits, nowMs: redisNowMs(), usage });
     },
 
     async close() {

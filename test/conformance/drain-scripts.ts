@@ -167,7 +167,7 @@ export function describeDrainScripts(kind: Setup): void {
       const results = [];
       const usage = { commands: 0, requests: 0 };
       for (const dead of await readDead()) {
-        const options = { crashLimit, failedQueues, maxFailed, nowMs: NOW_MS, usage };
+        const options = { crashLimit, failedQueues, maxFailed, statusTtlMs: 0, nowMs: NOW_MS, usage };
         results.push(await recoverDrain(world.client, world.keys, dead, options));
       }
       return results;
@@ -293,7 +293,7 @@ export function describeDrainScripts(kind: Setup): void {
       };
       const before = { ...(await world.everything()) };
       const result = await recoverDrain(readFirst, world.keys, dead, {
-        ...{ crashLimit: 3, failedQueues: false, maxFailed: 0, nowMs: NOW_MS, usage },
+        ...{ crashLimit: 3, failedQueues: false, maxFailed: 0, statusTtlMs: 0, nowMs: NOW_MS, usage },
       });
       expect(result).toEqual({ requeued: 0, failed: 0 });
       const after = await world.everything();

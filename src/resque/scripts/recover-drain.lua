@@ -1,24 +1,25 @@
 --[[
 recover-drain: takes a dead drain's jobs back and removes every trace of it, unless something changed since it was read.
 
-KEYS  1 airlift:drains, 2 workers, 3 workers:heartbeat, 4 stat:processed, 5 stat:failed, 6 failed, 7 failed_queues, then S slots, then every
-      other key of the drain's workers, then F failed lists of single queues, then the queues
+KEYS  1 airlift:drains, 2 workers, 3 workers:heartbeat, 4 stat:processed, 5 stat:failed, 6 failed, 7 failed_queues, 8 airlift:checkins, then S
+      slots, then every other key of the drain's workers, then T statuses, then F failed lists of single queues, then the queues
 ARGV  1 the drain's description, 2 its lease's end as read (ms), 3 S, 4 number of queues, 5 number of occupied slots, 6 F, 7 most entries of a
-      failed list or 0, then for each occupied slot: slot, the entry up to its payload as read, queue, bytes to cut off the payload's end,
+      failed list or 0, 8 T, 9 TTL of a status in ms, or 0 to write only those that are there and to keep theirs, then for each occupied slot: slot, the entry up to its payload as read, queue, bytes to cut off the payload's end,
       text to append instead, a failed list's number or 0 for `failed`, and if it goes there the text before and after the payload, else ""
-      and "". An entry that Airlift did not write has queue 0 and goes to failed whole. Then the failed lists' names and the worker ids
+      and "". An entry that Airlift did not write has queue 0 and goes to failed whole. Then the failed lists' names, for each status what
+      stands before its state if it is not there, and its text from the state on, and the worker ids
 Returns {commands, 1, jobs that went to failed}; {commands, 0, 0} if the drain lives, was recovered by another, or its slots have changed: then nothing was written
-Keeps: a payload is pushed to its queue's head or to failed in the same step that empties its slot; in failed, what would break the
+Keeps: a payload is pushed to its queue's head or to failed, and its status written, in the same step that empties its slot; in failed, what would break the
       entry's JSON (no JSON itself, or no UTF-8) is the argument of a MalformedPayload, each byte as a character
 Longer than 60 lines, because these steps are safe only together.
 ]]
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not score or tonumber(score) ~= tonumber(ARGV[2]) then return {2, 0, 0} end
 local nslots, nq, noccupied, nlists = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local most, names = tonumber(ARGV[7]), 8 + 8 * noccupied
+local most, nstatuses, names = tonumber(ARGV[7]), tonumber(ARGV[8]), 10 + 8 * noccupied
 local slots, deletes, ids, commands = {}, {}, {}, 3
-for i = 8, #KEYS - nq - nlists do
-  if i < 8 + nslots then slots[#slots + 1] = KEYS[i] end
+for i = 9, #KEYS - nq - nlists - nstatuses do
+  if i < 9 + nslots then slots[#slots + 1] = KEYS[i] end
   deletes[#deletes + 1] = KEYS[i]
 end
 local entries, occupied = redis.call('MGET', unpack(slots)), 0
@@ -27,7 +28,7 @@ for i = 1, nslots do
 end
 if occupied ~= noccupied then return {commands, 0, 0} end
 for i = 0, noccupied - 1 do
-  local entry, head = entries[tonumber(ARGV[8 + 8 * i])], ARGV[9 + 8 * i]
+  local entry, head = entries[tonumber(ARGV[10 + 8 * i])], ARGV[11 + 8 * i]
   if not entry or string.sub(entry, 1, #head) ~= head then return {commands, 0, 0} end
 end
 local sequences = {
@@ -45,7 +46,7 @@ local function wrapped(payload, isours)
 end
 local failures, failed, heads = {}, 0, {}
 for i = noccupied - 1, 0, -1 do
-  local at = 8 + 8 * i
+  local at = 10 + 8 * i
   local entry, queue = entries[tonumber(ARGV[at])], tonumber(ARGV[at + 2])
   local payload = queue == 0 and entry or string.sub(entry, #ARGV[at + 1] + 1, -2 - ARGV[at + 3]) .. ARGV[at + 4]
   if ARGV[at + 6] == '' then
@@ -74,9 +75,22 @@ for queue, payloads in pairs(heads) do
   redis.call('LPUSH', KEYS[#KEYS - nq + queue], unpack(payloads))
   commands = commands + 1
 end
-for i = names + nlists, #ARGV do ids[#ids + 1] = ARGV[i] end
+for i = 1, nstatuses do
+  local key, at = KEYS[#KEYS - nq - nlists - nstatuses + i], names + nlists + 2 * i - 2
+  -- A status that cannot be written must not keep the jobs from their queues.
+  local old = redis.pcall('GET', key)
+  local text = (type(old) == 'string' and string.match(old, '^.-"state":') or ARGV[at] .. '"state":') .. ARGV[at + 1]
+  if tonumber(ARGV[9]) > 0 then
+    redis.pcall('SET', key, text, 'PX', ARGV[9])
+  else
+    redis.pcall('SET', key, text, 'XX', 'KEEPTTL')
+  end
+  commands = commands + 2
+end
+for i = names + nlists + 2 * nstatuses, #ARGV do ids[#ids + 1] = ARGV[i] end
 redis.call('DEL', unpack(deletes))
 redis.call('SREM', KEYS[2], unpack(ids))
 redis.call('HDEL', KEYS[3], unpack(ids))
+redis.pcall('HDEL', KEYS[8], unpack(ids))
 redis.call('ZREM', KEYS[1], ARGV[1])
-return {commands + 4, 1, failed}
+return {commands + 5, 1, failed}
