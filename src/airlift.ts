@@ -1,3 +1,4 @@
+import { type AirliftAdmin, createAdmin } from "./admin.ts";
 import { checkAirliftOptions, checkDrainOptions } from "./check-options.ts";
 import { drain } from "./core/drain.ts";
 import type { DrainOptions as CoreDrainOptions } from "./core/drain-deps.ts";
@@ -31,7 +32,7 @@ export interface DrainOptions extends CoreDrainOptions {
 }
 
 /** What an app can do with its queues. */
-export interface Airlift extends AsyncDisposable {
+export interface Airlift extends AirliftAdmin, AsyncDisposable {
   /** The options in force. `createAirlift({ ...airlift.options, concurrency: 1 })` is the same app, changed. */
   readonly options: ResolvedAirliftOptions;
   /**
@@ -121,6 +122,11 @@ export function createAirlift<
     ...{ redis, keys, registry, loadHooks, bigIntegers },
     ...{ status: options.status, nowMs: systemClock.nowMs },
   });
+  const scheduler = options.scheduler?.bind({
+    ...{ client: redis, keys, logger, nowMs: systemClock.nowMs, encode: enqueuer.encode },
+    queueOf: (className) => registry.find(className)?.queue,
+    onEnqueued: async (jobs) => (await loadHooks())?.afterEnqueue(jobs),
+  });
   const resources = options.resources && createResources(options.resources, systemClock, logger);
 
   const drainOnce = async (drainOptions: DrainOptions): Promise<DrainReport> => {
@@ -165,6 +171,7 @@ export function createAirlift<
           runHandler: runHandler ?? ((run) => run()),
           perform: createPerformer({ middleware: options.middleware, hooks, resources }),
           hooks: drainHooks,
+          ...(scheduler && { ticker: scheduler.ticker(store.usage) }),
           status: statusPolicy,
         },
         rest,
@@ -183,7 +190,9 @@ export function createAirlift<
     await redis.close();
   };
 
+  const { failedQueues = false } = settings;
   return {
+    ...createAdmin({ client: redis, keys, nowMs: systemClock.nowMs, failedQueues }, scheduler),
     options: settings,
     enqueue: (job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) => enqueuer.enqueue(job, args),
     enqueueAt: (at: Date | number, job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) =>

@@ -120,6 +120,7 @@ const optionsSchema = v.strictObject(
     failedQueues: v.optional(is<boolean>((value) => typeof value === "boolean", "true or false")),
     maxFailed: v.optional(integer(1, Number.MAX_SAFE_INTEGER)),
     bigIntegers: v.optional(oneOf(["bigint", "text"])),
+    scheduler: v.optional(having(["bind"], 'a scheduler: cron({ … }) of "airlift/cron"')),
     platform: v.optional(
       is<string>(
         (value) => isText(value) && /^[a-z0-9-]+$/.test(value as string),

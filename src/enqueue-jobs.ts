@@ -42,6 +42,8 @@ export type JobOfArgs<Args extends readonly unknown[]> = JobDefinition<any, Args
 export type When = Pick<EnqueueRequest, "at" | "inMs">;
 
 export interface Enqueuer {
+  /** A job as it is sent, for who sends it by other ways; undefined if a hook refuses it. */
+  encode(job: EnqueueRequest): Promise<EncodedJob | undefined>;
   enqueue(job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[], when?: When): Promise<Enqueued>;
   enqueueAll(jobs: readonly EnqueueRequest[]): Promise<EnqueuedAll>;
 }
@@ -121,6 +123,16 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
   };
 
   return {
+    async encode(job) {
+      const definition = registry.find(job.class);
+      const now = nowMs();
+      const encoded = definition
+        ? await encodeKnown(job, definition, { keys, bigIntegers, nowMs: now })
+        : encodeJob(job, now);
+      const allowed = await (await loadHooks())?.beforeEnqueue([job]);
+      return allowed?.length === 0 ? undefined : await createStatusKeeper(options, now)(job, encoded, definition);
+    },
+
     async enqueue(job, args, when = {}) {
       const { queue } = job;
       if (queue === undefined || queue === "") {

@@ -26,4 +26,5 @@ export type {
   Usage,
 } from "./resque/client.ts";
 export type { EnqueueRequest } from "./resque/encoded-job.ts";
+export type { Scheduler } from "./resque/scheduler.ts";
 export type { AirliftStatus, QueueStatus } from "./resque/status.ts";

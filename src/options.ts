@@ -8,6 +8,7 @@ import type { AnyMiddleware, CheckedChain } from "./core/middleware.ts";
 import type { JobOf } from "./core/registry.ts";
 import type { ResourceFactories, ResourcesOf } from "./core/resources.ts";
 import type { RedisClient } from "./resque/client.ts";
+import type { Scheduler } from "./resque/scheduler.ts";
 
 /** What {@link createAirlift} takes. */
 export interface AirliftOptions<
@@ -70,6 +71,8 @@ export interface AirliftOptions<
   readonly failedQueues?: boolean;
   /** Most entries of a failed list, the oldest going first. @default any number */
   readonly maxFailed?: number;
+  /** Enqueues jobs at their times, while drains run: `cron({ … })` of `airlift/cron`. */
+  readonly scheduler?: Scheduler;
   /** How integers beyond 2^53 arrive in `args`. @default "bigint" */
   readonly bigIntegers?: BigIntegers;
   /** Names the workers' host: `airlift-<platform>-<random>`. @default the runtime's name */

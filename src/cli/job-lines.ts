@@ -19,7 +19,9 @@ export function formatEvent(event: DrainEvent): string | undefined {
     case "store-retry":
       return line("", "", styleText("yellow", `${event.error.message}; again in ${formatDuration(event.delayMs)}`));
     case "jobs-promoted":
-      return line("", "", `jobs that were due: ${event.promoted + event.scheduled} to their queues`);
+      return line("", "", `${event.promoted} that were due, to their queues`);
+    case "schedule-ticked":
+      return line(event.queue, event.class, `by the schedule ${event.name}, ${event.jobs} enqueued`);
     case "drain-started":
     case "job-claimed":
     case "job-checkin":

@@ -69,10 +69,12 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
   });
 
   const promote = async (calling = patiently): Promise<number> => {
-    const { promoted, scheduled } = await due.promote(calling);
+    const { promoted, ticked } = await due.promote(calling);
+    const scheduled = ticked.reduce((sum, { jobs }) => sum + jobs, 0);
     tally.promoted += promoted;
     tally.scheduled += scheduled;
-    if (promoted + scheduled > 0) emit?.({ kind: "jobs-promoted", promoted, scheduled });
+    if (promoted > 0) emit?.({ kind: "jobs-promoted", promoted });
+    for (const schedule of ticked) emit?.({ kind: "schedule-ticked", ...schedule });
     return promoted + scheduled;
   };
 
@@ -104,7 +106,7 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
     if (!(await patiently(() => store.hasWork()))) return { stopped: "empty", remaining: 0 };
     const queued = (await survey()) + (due.isNow ? await promote() : 0);
     // What waits for its time alone is no reason to open a drain.
-    if (due.nextMs !== undefined && queued === 0 && !(await patiently(() => store.hasQueued()))) {
+    if (due.isWaiting && queued === 0 && !(await patiently(() => store.hasQueued()))) {
       return { stopped: "empty", remaining: 0 };
     }
     const loop = createExchangeLoop(deps, options, {

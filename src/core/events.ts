@@ -2,6 +2,7 @@ import type { CheckIn } from "./checkins.ts";
 import type { StoreError } from "./errors.ts";
 import type { Outcome } from "./outcome.ts";
 import type { DrainReport } from "./report.ts";
+import type { TickedSchedule } from "./scheduler.ts";
 
 /** Everything that a drain tells while it runs. A listener that throws breaks nothing. */
 export type DrainEvent =
@@ -26,7 +27,8 @@ export type DrainEvent =
   | { readonly kind: "job-lost"; readonly queue: string; readonly class: string | undefined }
   | { readonly kind: "drain-recovered"; readonly drainId: string; readonly requeued: number; readonly failed: number }
   /** Jobs came to their queues because they were due. */
-  | { readonly kind: "jobs-promoted"; readonly promoted: number; readonly scheduled: number }
+  | { readonly kind: "jobs-promoted"; readonly promoted: number }
+  | ({ readonly kind: "schedule-ticked" } & TickedSchedule)
   /** A call to the store failed and is sent again after `delayMs`. */
   | { readonly kind: "store-retry"; readonly error: StoreError; readonly attempt: number; readonly delayMs: number }
   | { readonly kind: "drain-ended"; readonly drainId: string; readonly report: DrainReport }

@@ -252,8 +252,8 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
 
   /** When to queue what is due: at once if there is nothing else to do. */
   const promotionAtMs = (): number => {
-    if (stop || due.nextMs === undefined) return Number.POSITIVE_INFINITY;
-    return Math.max(due.nextMs, isDrained && hasRoom() ? 0 : promoteAtMs, promotionFailedMs + PROMOTE_EVERY_MS);
+    if (stop) return Number.POSITIVE_INFINITY;
+    return Math.max(due.againMs, isDrained && hasRoom() ? 0 : promoteAtMs, promotionFailedMs + PROMOTE_EVERY_MS);
   };
 
   const promote = async (): Promise<void> => {
