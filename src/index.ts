@@ -1,3 +1,4 @@
+export type { AirliftAdmin, DelayedAdmin, FailedAdmin, QueueAdmin, RetryAdmin, WorkerAdmin } from "./admin.ts";
 export { type Airlift, createAirlift, type DrainOptions, type Enqueued, type EnqueuedAll } from "./airlift.ts";
 export { type Directive, discard, release, retry } from "./core/directive.ts";
 export { DrainError } from "./core/drain.ts";
@@ -16,6 +17,23 @@ export type { ResourceFactories, ResourcesOf } from "./core/resources.ts";
 export type { Backoff, RetryJob, RetryOptions, RetryRule } from "./core/retry.ts";
 export type { UniqueOptions } from "./core/unique.ts";
 export { type AirliftOptions, DEFAULT_AIRLIFT_OPTIONS, type ResolvedAirliftOptions } from "./options.ts";
+export type { FailedRemoved, FailedRetried, FailedRetry } from "./resque/admin/change-failed.ts";
+export type { QueuedRemoved, QueuedSelection } from "./resque/admin/change-queue.ts";
+export type { DelayedJob, DelayedJobPage, DelayedSelection } from "./resque/admin/delayed.ts";
+export type { DrainPage, DrainStatus } from "./resque/admin/drains.ts";
+export type { FailedPage, FailedPageOptions } from "./resque/admin/failed.ts";
+export type { FailedJob } from "./resque/admin/failed-job.ts";
+export type { FailedList } from "./resque/admin/failed-lists.ts";
+export type { FailedFilter, FailedSelection } from "./resque/admin/failed-selection.ts";
+export type { JobSummary } from "./resque/admin/listed-job.ts";
+export type { PageOptions } from "./resque/admin/page.ts";
+export type { Paused, PauseTarget } from "./resque/admin/pause.ts";
+export type { WorkerPruned } from "./resque/admin/prune-worker.ts";
+export type { QueuedJob, QueuedPage, QueuePage } from "./resque/admin/queues.ts";
+export type { WaitingJob } from "./resque/admin/read-retries.ts";
+export type { WaitingChanged, WaitingPage, WaitingSelection } from "./resque/admin/retries.ts";
+export type { WorkerName } from "./resque/admin/worker-id.ts";
+export type { WorkerPage, WorkerStatus, WorkingOn } from "./resque/admin/workers.ts";
 export type {
   CallOptions,
   LuaScript,

@@ -24,11 +24,14 @@ function formatStatus(status: AirliftStatus): string {
   const counters = [
     ["workers", formatNumber(status.workers), `${formatNumber(status.working)} at work`],
     ["drains", formatNumber(status.drains), ""],
+    ["waiting retries", formatNumber(status.retries), ""],
+    ["delayed to", formatNumber(status.delayed), "seconds"],
     ["failed list", formatNumber(status.failed), ""],
     ["attempts", formatNumber(status.processed), `${formatNumber(status.failures)} failed`],
   ];
   return [
     ...(status.paused ? ["everything is paused", ""] : []),
+    ...(status.pausedClasses.length > 0 ? [`paused classes: ${status.pausedClasses.join(", ")}`, ""] : []),
     ...(queues.length > 0 ? alignRows([["QUEUE", "JOBS", ""], ...queues]) : ["no queues yet"]),
     "",
     ...alignRows(counters),

@@ -23,6 +23,9 @@ export const StatusSchema: v.GenericSchema<unknown, Awaited<ReturnType<Airlift["
     processed: count,
     failures: count,
     drains: count,
+    delayed: v.pipe(count, v.description("seconds for which jobs are delayed; each holds one or more")),
+    retries: count,
+    pausedClasses: v.array(v.string()),
   }),
   v.metadata({ ref: "Status" }),
 );

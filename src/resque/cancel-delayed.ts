@@ -32,7 +32,7 @@ export interface TakenItem {
 }
 
 /** One item in one list. */
-interface Place extends TakenItem {
+export interface Place extends TakenItem {
   readonly atSeconds: string;
 }
 
@@ -50,7 +50,7 @@ export async function cancelDelayed(
   match: DelayedMatch,
   options: CallOptions = {},
 ): Promise<readonly TakenItem[]> {
-  return take(client, keys, await findPlaces(client, keys, match, options), options);
+  return takeDelayed(client, keys, await findPlaces(client, keys, match, options), options);
 }
 
 /**
@@ -70,7 +70,7 @@ export async function rescheduleDelayed(
   const toSeconds = String(toDelayedSeconds(toMs, "to"));
   const places = await findPlaces(client, keys, match, options);
   const others = places.filter(({ atSeconds }) => atSeconds !== toSeconds);
-  return take(client, keys, others, { ...options, toSeconds });
+  return takeDelayed(client, keys, others, { ...options, toSeconds });
 }
 
 /** Removes a delayed item, and others that are its equals at the same second, by its text as it was read. Returns how many. */
@@ -81,7 +81,7 @@ export async function removeDelayedItem(
   options: CallOptions = {},
 ): Promise<number> {
   const place = { raw: item, queue: "", atSeconds: String(atSeconds) };
-  return (await take(client, keys, [place], options)).length;
+  return (await takeDelayed(client, keys, [place], options)).length;
 }
 
 async function findPlaces(
@@ -139,7 +139,12 @@ async function findByContent(
   return [...found.values()];
 }
 
-async function take(
+/**
+ * Takes items out of the lists that they stand in, or with `toSeconds` moves them, by their text as it was read.
+ *
+ * @returns each that was there
+ */
+export async function takeDelayed(
   client: RedisClient,
   keys: Keys,
   places: readonly Place[],

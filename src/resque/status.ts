@@ -1,5 +1,6 @@
 import type { RedisClient, RedisCommand } from "./client.ts";
 import type { Keys } from "./keys.ts";
+import { isEverythingPaused, readPausedClasses } from "./paused.ts";
 
 export interface QueueStatus {
   readonly name: string;
@@ -23,19 +24,26 @@ export interface AirliftStatus {
   readonly failed: number;
   /** Drains under way, or dead and not yet recovered. */
   readonly drains: number;
+  /** Seconds for which jobs are delayed; each holds one or more. */
+  readonly delayed: number;
+  /** Jobs that wait for their next attempt. */
+  readonly retries: number;
+  /** Classes whose jobs stay where they are. */
+  readonly pausedClasses: readonly string[];
 }
 
 /** Reads the status in two requests. */
 export async function readStatus(client: RedisClient, keys: Keys): Promise<AirliftStatus> {
-  const [names, workers, processed, failures, failed, pauseAll, drains] = (await client.pipeline([
+  const [names, workers, texts, failed, drains, delayed, retries] = (await client.pipeline([
     ["SMEMBERS", keys.queues],
     ["SMEMBERS", keys.workers],
-    ["GET", keys.processed],
-    ["GET", keys.failures],
+    ["MGET", keys.processed, keys.failures, keys.pauseAll, keys.pausedClasses],
     ["LLEN", keys.failed],
-    ["GET", keys.pauseAll],
     ["ZCARD", keys.drains],
-  ])) as [string[], string[], string | null, string | null, number, string | null, number];
+    ["ZCARD", keys.delayedSchedule],
+    ["ZCARD", keys.retries],
+  ])) as [string[], string[], (string | null)[], number, number, number, number];
+  const [processed, failures, pauseAll = null, pausedClasses = null] = texts;
   names.sort();
   const details: RedisCommand[] = names.map((name) => ["LLEN", keys.queue(name)]);
   if (names.length > 0) details.push(["MGET", ...names.map(keys.queuePause)]);
@@ -44,12 +52,12 @@ export async function readStatus(client: RedisClient, keys: Keys): Promise<Airli
   const pauses = names.length > 0 ? (replies[names.length] as (string | null)[]) : [];
   return {
     queues: names.map((name, index) => ({ name, size: replies[index] as number, paused: pauses[index] !== null })),
-    paused: pauseAll?.trim().toLowerCase() === "true",
+    paused: isEverythingPaused(pauseAll),
     workers: workers.length,
     working: workers.length > 0 ? (replies.at(-1) as number) : 0,
     processed: Number(processed ?? 0),
     failures: Number(failures ?? 0),
-    failed,
-    drains,
+    ...{ failed, drains, delayed, retries },
+    pausedClasses: readPausedClasses(pausedClasses),
   };
 }

@@ -198,6 +198,7 @@ test("/status shows what is in Redis", async () => {
       { name: "b", size: 2, paused: true },
     ],
     ...{ paused: false, workers: 0, working: 0, failed: 0, processed: 0, failures: 0, drains: 0 },
+    ...{ delayed: 0, retries: 0, pausedClasses: [] },
   });
 });
 

@@ -17,11 +17,13 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "src/check-options.ts": ["src/core/"],
   "src/encode-job.ts": ["src/core/", "src/resque/"],
   "src/enqueue-jobs.ts": ["src/encode-job.ts", "src/core/", "src/resque/"],
+  "src/admin.ts": ["src/core/", "src/resque/"],
   "src/airlift.ts": [
-    ...["src/options.ts", "src/check-options.ts", "src/enqueue-jobs.ts", "src/system-clock.ts"],
+    ...["src/admin.ts", "src/options.ts", "src/check-options.ts", "src/enqueue-jobs.ts", "src/system-clock.ts"],
     ...["src/core/", "src/resque/"],
   ],
-  "src/index.ts": ["src/airlift.ts", "src/options.ts", "src/core/", "src/resque/"],
+  "src/idempotency.ts": ["src/system-clock.ts", "src/core/", "src/resque/"],
+  "src/index.ts": ["src/admin.ts", "src/airlift.ts", "src/options.ts", "src/core/", "src/resque/"],
   "src/http/": ["src/airlift.ts", "src/core/"],
   "src/platform/": ["src/airlift.ts", "src/core/", "src/http/"],
   "src/cli/": ["src/"],
@@ -31,8 +33,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 /** Layers that must run where there is no Node. */
 const PORTABLE = [
   ...["src/core/", "src/resque/", "src/active-job/", "src/cron/", "src/http/", "src/redis/upstash.ts"],
-  ...["src/index.ts", "src/airlift.ts", "src/options.ts", "src/check-options.ts"],
-  ...["src/encode-job.ts", "src/enqueue-jobs.ts", "src/system-clock.ts"],
+  ...["src/index.ts", "src/admin.ts", "src/airlift.ts", "src/options.ts", "src/check-options.ts"],
+  ...["src/encode-job.ts", "src/enqueue-jobs.ts", "src/idempotency.ts", "src/system-clock.ts"],
 ];
 /** Who may import a client library: only `redis/`. */
 const CLIENT_LIBRARIES = ["@upstash/redis", "ioredis", "js-redis-server"];

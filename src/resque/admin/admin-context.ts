@@ -6,4 +6,6 @@ export interface AdminContext {
   readonly client: RedisClient;
   readonly keys: Keys;
   readonly nowMs: () => number;
+  /** Failures go into a list for each queue. */
+  readonly failedQueues?: boolean;
 }

@@ -1,13 +1,13 @@
 import { UsageError } from "../../core/errors.ts";
 import { stringifyJson } from "../../core/json.ts";
 import * as scripts from "../scripts.generated.ts";
-import { freeLocks, lockOf } from "../unique-lock.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { removeEntries } from "./change-failed.ts";
 import { checkIds } from "./failed-selection.ts";
 import { checkNames, checkText } from "./page.ts";
 import { type QueuedJob, readQueuedJob } from "./queues.ts";
 import { needleOf } from "./read-list.ts";
+import { forgetJobs } from "./removed-jobs.ts";
 import { sweepList } from "./sweep-list.ts";
 
 /** Which jobs of a queue: by their ids, or of a class, or of a class with exactly these args. */
@@ -50,7 +50,7 @@ export async function removeQueuedJobs(
     async change(window, chosen) {
       const removed = await removeEntries(context, key, window, chosen);
       const gone = [...chosen.values()].filter(({ entry }) => (removed.get(entry.id) ?? 0) > 0);
-      await freeLocksOf(
+      await forgetJobs(
         context,
         queue,
         gone.map(({ entry }) => entry.text),
@@ -88,19 +88,9 @@ async function emptyQueue(context: AdminContext, queue: string, name: string): P
     removed += count;
     left = rest;
     most = Math.min(most, 2 * (removed + rest));
-    await freeLocksOf(context, queue, locked);
+    await forgetJobs(context, queue, locked);
   }
   return { removed };
-}
-
-/** Frees the unique locks that these payloads hold. */
-export async function freeLocksOf(
-  { client, keys }: AdminContext,
-  queue: string,
-  payloads: readonly string[],
-): Promise<void> {
-  const locks = payloads.flatMap((raw) => lockOf(raw, queue, keys) ?? []);
-  if (locks.length > 0) await freeLocks(client, locks);
 }
 
 function createMatcher(what: string, selection: QueuedSelection): (job: QueuedJob) => boolean {

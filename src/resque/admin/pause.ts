@@ -1,4 +1,5 @@
 import { UsageError } from "../../core/errors.ts";
+import { isEverythingPaused, readPausedClasses } from "../paused.ts";
 import * as scripts from "../scripts.generated.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { checkNames, checkText } from "./page.ts";
@@ -53,21 +54,6 @@ export async function listPaused({ client, keys }: AdminContext): Promise<Paused
     queues: names.filter((_, index) => (pauses as (string | null)[])[index] !== null),
     classes: readPausedClasses(classes),
   };
-}
-
-/** Reads `pause-all-workers` as Ruby does. */
-export function isEverythingPaused(value: string | null): boolean {
-  return value?.trim().toLowerCase() === "true";
-}
-
-/** Reads `airlift:paused-classes`; what is no array of texts pauses nothing. */
-export function readPausedClasses(value: string | null): readonly string[] {
-  try {
-    const classes: unknown = JSON.parse(value ?? "[]");
-    return Array.isArray(classes) ? classes.filter((name) => typeof name === "string").sort() : [];
-  } catch {
-    return [];
-  }
 }
 
 async function changeClass(

@@ -1,9 +1,9 @@
 import { UsageError } from "../../core/errors.ts";
 import { parseDescription } from "../drain-identity.ts";
-import { failedEntry } from "../failed-entry.ts";
+import { failedEntry, toFailedQueue } from "../failed-entry.ts";
 import * as scripts from "../scripts.generated.ts";
+import { freeLocks, lockOf } from "../unique-lock.ts";
 import type { AdminContext } from "./admin-context.ts";
-import { freeLocksOf } from "./change-queue.ts";
 import { checkNames, checkText } from "./page.ts";
 import { readTime } from "./read-time.ts";
 import { parseWorkerId } from "./worker-id.ts";
@@ -60,14 +60,21 @@ export async function pruneWorker(
   const message = `Worker ${id} did not gracefully exit while processing ${job?.class ?? ""}`.trimEnd();
   const failure = { exception: "Resque::PruneDeadWorkerDirtyExit", message, backtrace: [] };
   const { before, after } = failedEntry(failure, { failedAtMs: nowMs, workerId: id, queue: "" });
+  const queue = job?.queue ?? "";
+  const isOfQueue = context.failedQueues && queue !== "";
   const own = [keys.started(id), keys.processedBy(id), keys.failedBy(id)];
   const [, pruned, failed] = (await client.script({
     script: scripts.pruneWorker,
-    keys: [keys.workers, keys.heartbeats, keys.worker(id), keys.failed, ...own],
+    keys: [
+      ...[keys.workers, keys.heartbeats, keys.worker(id)],
+      ...[isOfQueue ? keys.failedOf(queue) : keys.failed, keys.failedQueues, ...own],
+    ],
     // The queue's name is the entry's last member.
-    args: [id, heartbeat ?? "", before, after.slice(0, -'""}'.length), '""'],
+    args: [id, heartbeat ?? "", before, after.slice(0, -'""}'.length), '""', isOfQueue ? toFailedQueue(queue) : ""],
   })) as [number, number, number];
-  const payload = /"payload":(\{.*\})\}$/s.exec(entry ?? "")?.[1];
-  if (failed === 1 && payload?.includes('"unique":')) await freeLocksOf(context, job?.queue ?? "", [payload]);
+  // Other programs know nothing of the lock that a job of Airlift's may hold.
+  const payload = failed === 1 ? /"payload":(\{.*\})\}$/s.exec(entry ?? "")?.[1] : undefined;
+  const lock = payload === undefined ? undefined : lockOf(payload, queue, keys);
+  if (lock) await freeLocks(client, [lock]);
   return { pruned: pruned === 1, jobFailed: failed === 1 };
 }

@@ -1,10 +1,10 @@
 import { UsageError } from "../../core/errors.ts";
 import * as scripts from "../scripts.generated.ts";
 import type { AdminContext } from "./admin-context.ts";
-import { freeLocksOf } from "./change-queue.ts";
 import { checkNames, checkPage, checkText, type PageOptions } from "./page.ts";
 import { needleOf } from "./read-list.ts";
 import { type RetryCursor, readRetries, type WaitingJob } from "./read-retries.ts";
+import { forgetJobs } from "./removed-jobs.ts";
 
 /** A page of the jobs that wait for their next attempt, the one that is due first at the front. */
 export interface WaitingPage {
@@ -93,17 +93,17 @@ async function changeRetries(
       const jobs = moved.flatMap((id) => chosen.get(id) ?? []);
       // Those that have left the score at which the walk stands are behind it no more.
       gone = jobs.filter(({ dueMs }) => dueMs === Number(read.next?.score)).length;
-      if (change === "remove") await freeLocksOfJobs(context, jobs);
+      if (change === "remove") await forget(context, jobs);
     }
     cursor = read.next && { ...read.next, ties: read.next.ties - gone };
   }
   return { changed: changed.size, missing: [...(wanted ?? [])] };
 }
 
-async function freeLocksOfJobs(context: AdminContext, jobs: readonly WaitingJob[]): Promise<void> {
+async function forget(context: AdminContext, jobs: readonly WaitingJob[]): Promise<void> {
   const byQueue = Map.groupBy(jobs, ({ queue = "" }) => queue);
   for (const [queue, some] of byQueue)
-    await freeLocksOf(
+    await forgetJobs(
       context,
       queue,
       some.flatMap(({ raw }) => raw ?? []),

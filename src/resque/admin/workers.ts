@@ -1,3 +1,5 @@
+import type { CheckIn } from "../../core/checkins.ts";
+import { readCheckins } from "../checkins.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { isRecord, type JobSummary, readText, summarize } from "./listed-job.ts";
 import { checkNames, checkPage, type PageOptions } from "./page.ts";
@@ -12,6 +14,8 @@ export interface WorkingOn extends JobSummary {
   readonly runAtMs?: number;
   /** For how long, by Redis' clock. */
   readonly runningMs?: number;
+  /** What the job has told last of how far it is. */
+  readonly checkin?: CheckIn;
 }
 
 /** A worker of any Resque program. */
@@ -47,7 +51,7 @@ export async function listWorkers({ client, keys }: AdminContext, options: PageO
   return { total: all.length, workers: await readWorkers({ client, keys }, ids), next };
 }
 
-/** Reads what is known of these workers, in one request. */
+/** Reads what is known of these workers, in one request, or two if some of them are of drains and at work. */
 export async function readWorkers(
   { client, keys }: Pick<AdminContext, "client" | "keys">,
   ids: readonly string[],
@@ -65,8 +69,14 @@ export async function readWorkers(
     ],
   ])) as [string[], (string | null)[], (string | null)[]];
   const nowMs = Number(time[0]) * 1_000;
+  const claims = ids.flatMap((id, index) => {
+    const token = CLAIM.exec(texts[index] ?? "")?.[1];
+    return token === undefined ? [] : [{ id, token }];
+  });
+  const checkins = await readCheckins(client, keys, claims);
   return ids.map((id, index) => {
     const at = (column: number): string | undefined => texts[column * ids.length + index] ?? undefined;
+    const checkin = checkins.get(id);
     const [entry, started] = [at(0), at(1)];
     const startedMs = readTime(started);
     const heartbeatMs = readTime(heartbeats[index]);
@@ -78,10 +88,13 @@ export async function readWorkers(
       ...(heartbeatMs !== undefined && { heartbeatMs }),
       processed: toCount(at(2) ?? at(4)),
       failed: toCount(at(3) ?? at(5)),
-      ...(entry !== undefined && { job: readWorkingOn(entry, nowMs) }),
+      ...(entry !== undefined && { job: { ...readWorkingOn(entry, nowMs), ...(checkin && { checkin }) } }),
     };
   });
 }
+
+/** The beginning of an entry that Airlift wrote. */
+const CLAIM = /^\{"claim":"([^"]*)"/;
 
 /** Reads a worker's entry. Never throws: one that is none has a `problem`. */
 export function readWorkingOn(entry: string, nowMs: number): WorkingOn {

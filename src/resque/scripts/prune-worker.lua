@@ -1,9 +1,9 @@
 --[[
 prune-worker: removes a worker that is dead, as Ruby Resque does it: the job that it held goes to failed.
 
-KEYS  1 workers, 2 workers:heartbeat, 3 worker:<id>, 4 failed, then every other key of the worker
+KEYS  1 workers, 2 workers:heartbeat, 3 worker:<id>, 4 the failed list, 5 failed_queues, then every other key of the worker
 ARGV  1 its id, 2 the heartbeat as read, or "", 3 the failed entry's text up to its payload, 4 that between payload and queue, 5 a queue's name
-      as JSON, for an entry that has none
+      as JSON, for an entry that has none, 6 the name of the failed list if it is of one queue, else ""
 Returns {commands, 1 if it was pruned, 1 if a job went to failed}; {commands, 0, 0} if it was not there, or has shown a sign of life since it was read
 Keeps: the payload's bytes, if it is an object; an entry without one goes to failed as the argument of a MalformedPayload, each byte that is not
       ASCII as a character.
@@ -21,10 +21,11 @@ if entry then
     payload = string.gsub(cjson.encode(entry), '[\128-\255]', function(c) return string.format('\\u%04x', string.byte(c)) end)
     payload = '{"class":"MalformedPayload","args":[' .. payload .. ']}'
   end
+  if ARGV[6] ~= '' then redis.call('SADD', KEYS[5], ARGV[6]) end
   redis.call('RPUSH', KEYS[4], ARGV[3] .. payload .. ARGV[4] .. (queue and string.sub(entry, queue[1], queue[2]) or ARGV[5]) .. '}')
-  commands = commands + 1
+  commands = commands + (ARGV[6] ~= '' and 2 or 1)
 end
 redis.call('SREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
-redis.call('DEL', KEYS[3], unpack(KEYS, 5))
+redis.call('DEL', KEYS[3], unpack(KEYS, 6))
 return {commands, 1, entry and 1 or 0}
