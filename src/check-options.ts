@@ -46,12 +46,11 @@ const retrySchema = v.strictObject(
         v.strictObject(
           {
             error: is((value) => isFunction(value) || isText(value), "an error class or its name"),
-            // biome-ignore lint/suspicious/noThenProperty: a rule is read aloud; nobody awaits one
-            then: oneOf(["retry", "discard", "fail"]),
+            action: oneOf(["retry", "discard", "fail"]),
             limit: retryLimit,
             backoff: v.optional(backoff),
           },
-          "expected an object with error and then",
+          "expected an object with error and action",
         ),
         "expected an array of rules",
       ),

@@ -33,7 +33,7 @@ export interface RetryRule {
   // biome-ignore lint/suspicious/noExplicitAny: an error class takes whatever it takes
   readonly error: string | (abstract new (...args: any[]) => unknown);
   /** `fail`: goes to the failed list at once; `discard`: is done, nothing is kept. */
-  readonly then: "retry" | "discard" | "fail";
+  readonly action: "retry" | "discard" | "fail";
   /** Instead of the policy's own. */
   readonly limit?: number;
   readonly backoff?: Backoff;
@@ -78,7 +78,7 @@ export interface FailedAttempt {
 /** Decides on one failed attempt. May throw what a user's own backoff throws. */
 export function decideRetry(policy: RetryOptions, attempt: FailedAttempt): RetryDecision {
   const rule = policy.rules?.find(({ error }) => isOf(error, attempt));
-  if (rule && rule.then !== "retry") return { kind: rule.then };
+  if (rule && rule.action !== "retry") return { kind: rule.action };
   const limit = rule?.limit ?? policy.limit ?? DEFAULT_RETRY_LIMIT;
   if (attempt.retries >= limit) return { kind: "exhausted", drop: policy.exhausted === "drop" };
   const backoff = rule?.backoff ?? policy.backoff ?? "exponential";

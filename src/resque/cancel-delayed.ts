@@ -3,8 +3,8 @@ import type { CallOptions, RedisClient } from "./client.ts";
 import { toDelayedSeconds, toListName } from "./delay.ts";
 import { type DelayedItem, encodeItemForms } from "./delayed-item.ts";
 import { scanDelayed } from "./delayed-list.ts";
+import { moveDelayed as moveDelayedScript } from "./generated/move-delayed.generated.ts";
 import type { Keys } from "./keys.ts";
-import * as scripts from "./scripts.generated.ts";
 
 /** Which delayed jobs are meant. */
 export interface DelayedMatch {
@@ -157,7 +157,7 @@ export async function takeDelayed(
     const items = [...new Set(some.map(({ raw }) => raw))];
     const lists = [...new Set(some.map(({ atSeconds }) => atSeconds))];
     const call = {
-      script: scripts.moveDelayed,
+      script: moveDelayedScript,
       keys: [
         keys.delayedSchedule,
         toSeconds === undefined ? keys.delayedSchedule : keys.delayed(toSeconds),

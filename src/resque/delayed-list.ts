@@ -1,8 +1,8 @@
 import { UsageError } from "../core/errors.ts";
 import type { CallOptions, RedisClient, RedisReply } from "./client.ts";
 import { type DelayedItem, readDelayedItem } from "./delayed-item.ts";
+import { readDelayed as readDelayedScript } from "./generated/read-delayed.generated.ts";
 import type { Keys } from "./keys.ts";
-import * as scripts from "./scripts.generated.ts";
 
 /** A delayed item and when it is due. `cut` and `raw` are for whoever handles it further. */
 export type DelayedEntry = DelayedItem & {
@@ -105,7 +105,7 @@ async function* scanLists(
   for (let at = 0; at < seconds.length; ) {
     const some = seconds.slice(at);
     const args = [skip, MAX_LIMIT, MAX_READ_BYTES];
-    const call = { script: scripts.readDelayed, keys: some.map(({ name }) => keys.delayed(name)), args };
+    const call = { script: readDelayedScript, keys: some.map(({ name }) => keys.delayed(name)), args };
     const [commands, lists, isCut] = (await client.script(call, options)) as [number, string[][], number];
     if (options.usage) options.usage.commands += commands - 1;
     yield lists.flatMap((raws, index) => toEntries(some[index] as Second, raws));

@@ -4,10 +4,10 @@ import type { Claim, ExchangeParams, Notes, Settlement } from "../core/store.ts"
 import { CHECKINS_TTL_MS, checkInCommand } from "./checkins.ts";
 import type { RedisClient, RedisCommand, RedisReply, ScriptCall, Usage } from "./client.ts";
 import type { DrainKeys } from "./drain-identity.ts";
+import { writeStatuses as writeStatusesScript } from "./generated/write-statuses.generated.ts";
 import { endedText, queuedText, runningText } from "./job-status.ts";
 import type { Keys } from "./keys.ts";
 import { readOwn } from "./payload.ts";
-import * as scripts from "./scripts.generated.ts";
 
 export interface DrainNotesOptions {
   readonly client: RedisClient;
@@ -90,7 +90,7 @@ export function createDrainNotes({ client, keys, own, status, usage, ...clocks }
   const statusCall = (writes: readonly StatusWrite[]): ScriptCall => {
     for (const { claim } of writes) written[claim.slot] = claim;
     return {
-      script: scripts.writeStatuses,
+      script: writeStatusesScript,
       keys: [
         ...writes.map(({ claim }) => own.slots[claim.slot] as string),
         ...writes.map(({ claim }) => keys.job(idOf(claim) as string)),

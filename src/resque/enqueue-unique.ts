@@ -1,10 +1,10 @@
 import type { CallOptions, RedisClient } from "./client.ts";
 import { lockValue, readLockValue } from "./encode-unique.ts";
 import { type EncodedJob, type EnqueueOutcome, jobCommands, type Place, type UniqueJob } from "./encoded-job.ts";
+import { enqueueUnique as enqueueUniqueScript } from "./generated/enqueue-unique.generated.ts";
 import type { Keys } from "./keys.ts";
 import { readOwn } from "./payload.ts";
 import { replaceWaiting } from "./replace-waiting.ts";
-import * as scripts from "./scripts.generated.ts";
 
 type Options = CallOptions & { readonly nowMs: number };
 
@@ -95,7 +95,7 @@ async function enqueueOrRefuse(
     }
   }
   const names = [...numbers.keys()];
-  const reply = await client.script({ script: scripts.enqueueUnique, keys: names, args }, options);
+  const reply = await client.script({ script: enqueueUniqueScript, keys: names, args }, options);
   const [commands, refused, pushed] = reply as [number, number[], number[]];
   if (options.usage) options.usage.commands += commands - 1;
   const lengths = new Map<string, number>();

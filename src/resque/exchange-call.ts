@@ -5,9 +5,9 @@ import type { Claim, ExchangeParams, ExchangeResult, Settlement } from "../core/
 import type { RedisReply, ScriptCall } from "./client.ts";
 import { type DrainDescription, type DrainKeys, workerId } from "./drain-identity.ts";
 import { failedEntry, toFailedQueue } from "./failed-entry.ts";
+import { exchange as exchangeScript } from "./generated/exchange.generated.ts";
 import type { Keys } from "./keys.ts";
 import { changeOwn, forgetAttempts, parsePayload, readOwn } from "./payload.ts";
-import * as scripts from "./scripts.generated.ts";
 import { toHeartbeat, toRunAt, toStarted } from "./time-format.ts";
 import { waitingEntry } from "./waiting-entry.ts";
 
@@ -123,7 +123,7 @@ export function createExchangeCall(
 
   return {
     call: {
-      script: scripts.exchange,
+      script: exchangeScript,
       keys: [
         keys.pauseAll,
         keys.processed,

@@ -1,5 +1,7 @@
 import type { RedisClient, RedisCommand, RedisReply, ScriptCall } from "./client.ts";
 import { type DelayedItem, readDelayedItem } from "./delayed-item.ts";
+import { promoteDelayed as promoteDelayedScript } from "./generated/promote-delayed.generated.ts";
+import { readDelayed as readDelayedScript } from "./generated/read-delayed.generated.ts";
 import type { Keys } from "./keys.ts";
 import {
   afterNoJob,
@@ -8,7 +10,6 @@ import {
   queueDueCall,
   type ResolvedPromoteOptions,
 } from "./queue-due.ts";
-import * as scripts from "./scripts.generated.ts";
 
 /** Lists that one call reads or empties. */
 const MAX_LISTS = 100;
@@ -89,7 +90,7 @@ type Batch =
 /** Moves as much of these lists as one call may. */
 async function moveBatch(client: RedisClient, keys: Keys, lists: readonly string[], options: Options): Promise<Batch> {
   const { usage, maxJobs } = options;
-  const read = { script: scripts.readDelayed, keys: lists, args: [0, Math.min(MAX_BATCH, maxJobs), MAX_BATCH_BYTES] };
+  const read = { script: readDelayedScript, keys: lists, args: [0, Math.min(MAX_BATCH, maxJobs), MAX_BATCH_BYTES] };
   const [readCommands, raws] = (await client.script(read, { usage })) as [number, string[][]];
   usage.commands += readCommands - 1;
   const reply = await client.script(moveCall(keys, lists, raws, options), { usage });
@@ -109,7 +110,7 @@ function moveCall(
   const numbers = new Map(queues.map((queue, index) => [queue, index + 1]));
   const call = queueDueCall(keys, { source: keys.delayedSchedule, queues, redisNowMs, worker });
   return {
-    script: scripts.promoteDelayed,
+    script: promoteDelayedScript,
     keys: [
       ...call.keys,
       ...lists.slice(0, raws.length),

@@ -1,4 +1,5 @@
 import type { RedisClient, RedisReply, ScriptCall } from "./client.ts";
+import { promoteRetries as promoteRetriesScript } from "./generated/promote-retries.generated.ts";
 import type { Keys } from "./keys.ts";
 import {
   afterNoJob,
@@ -7,7 +8,6 @@ import {
   queueDueCall,
   type ResolvedPromoteOptions,
 } from "./queue-due.ts";
-import * as scripts from "./scripts.generated.ts";
 
 /** Jobs that one call moves. Redis' Lua hands some 7,000 values to a command, and a script keeps everybody else waiting. */
 const MAX_BATCH = 500;
@@ -23,7 +23,7 @@ export function retriesCall(
   const call = queueDueCall(keys, { source: keys.retries, queues: [...names.values()], redisNowMs, worker });
   const after = afterNoJob("a member of airlift:retries that Airlift did not write", worker);
   return {
-    script: scripts.promoteRetries,
+    script: promoteRetriesScript,
     keys: call.keys,
     args: [...call.args, after, redisNowMs, Math.min(MAX_BATCH, maxJobs), ...names.keys()],
   };

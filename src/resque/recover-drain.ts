@@ -4,9 +4,10 @@ import type { DeadRedisDrain } from "./dead-drain.ts";
 import { drainKeys, workerId } from "./drain-identity.ts";
 import { readEntryHead } from "./exchange-call.ts";
 import { failedEntry, toFailedQueue } from "./failed-entry.ts";
+import { readSlots as readSlotsScript } from "./generated/read-slots.generated.ts";
+import { recoverDrain as recoverDrainScript } from "./generated/recover-drain.generated.ts";
 import type { Keys } from "./keys.ts";
 import { changeOwn, forgetAttempts, OWN_MEMBER_MAX_BYTES, readOwn } from "./payload.ts";
-import * as scripts from "./scripts.generated.ts";
 
 export interface RecoverOptions {
   readonly crashLimit: number;
@@ -35,7 +36,7 @@ export async function recoverDrain(
   const { usage, nowMs, crashLimit } = options;
   const own = drainKeys(dead.description, keys);
   const occupied = (await client.script(
-    { script: scripts.readSlots, keys: own.slots, args: [OWN_MEMBER_MAX_BYTES] },
+    { script: readSlotsScript, keys: own.slots, args: [OWN_MEMBER_MAX_BYTES] },
     { usage },
   )) as [number, (string | number)[]];
   usage.commands += occupied[0] - 1;
@@ -86,7 +87,7 @@ export async function recoverDrain(
 
   const reply = (await client.script(
     {
-      script: scripts.recoverDrain,
+      script: recoverDrainScript,
       keys: [
         ...[keys.drains, keys.workers, keys.heartbeats, keys.processed, keys.failures, keys.failed, keys.failedQueues],
         keys.checkins,

@@ -16,10 +16,12 @@ import { type DrainDescription, drainKeys, encodeDescription } from "./drain-ide
 import { createDrainLocks } from "./drain-locks.ts";
 import type { DrainNotes, Riders } from "./drain-notes.ts";
 import { createExchangeCall, type ExchangeContext, type ExchangeReply } from "./exchange-call.ts";
+import { beatDrain as beatDrainScript } from "./generated/beat-drain.generated.ts";
+import { closeDrain as closeDrainScript } from "./generated/close-drain.generated.ts";
+import { samePayload as samePayloadScript } from "./generated/same-payload.generated.ts";
 import type { Keys } from "./keys.ts";
 import { nextDueCommands, readNextDue } from "./next-due.ts";
 import type { QueueSelector } from "./queue-selector.ts";
-import * as scripts from "./scripts.generated.ts";
 import { createTailSweep } from "./tail-sweep.ts";
 import { toHeartbeat } from "./time-format.ts";
 
@@ -91,7 +93,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
   };
 
   const beatCall = (stats: readonly SlotStats[]): ScriptCall => ({
-    script: scripts.beatDrain,
+    script: beatDrainScript,
     keys: [
       keys.drains,
       keys.heartbeats,
@@ -109,7 +111,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
   });
 
   const checkText = async (claim: Claim): Promise<Claim> => {
-    const call = { script: scripts.samePayload, keys: [own.slots[claim.slot] as string], args: [claim.job.raw] };
+    const call = { script: samePayloadScript, keys: [own.slots[claim.slot] as string], args: [claim.job.raw] };
     const [commands, isSame] = (await client.script(call, { usage })) as [number, number];
     usage.commands += commands - 1;
     if (isSame === 1) return claim;
@@ -234,7 +236,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
       if (!isMaybeRegistered) return { released: 0 };
       const names = [...usedQueues].concat(queues.filter((queue) => !usedQueues.has(queue)));
       const call = {
-        script: scripts.closeDrain,
+        script: closeDrainScript,
         keys: [
           keys.drains,
           keys.workers,

@@ -3,9 +3,9 @@ import { toListName } from "./delay.ts";
 import { encodeDelayedItem } from "./delayed-item.ts";
 import { lockValue, readLockValue } from "./encode-unique.ts";
 import type { Place, UniqueJob } from "./encoded-job.ts";
+import { replaceWaiting as replaceWaitingScript } from "./generated/replace-waiting.generated.ts";
 import type { Keys } from "./keys.ts";
 import { changeOwn, readOwn } from "./payload.ts";
-import * as scripts from "./scripts.generated.ts";
 
 /** Drains may have died between claiming the waiting job and starting it; then its payload bears so many crashes. */
 const MAX_CRASHES = 3;
@@ -30,7 +30,7 @@ export async function replaceWaiting(
   const waiting = isDelayed ? encodeDelayedItem(payload, job.queue) : "";
   const item = isDelayed ? encodeDelayedItem(job.payload, job.queue) : "";
   const call = {
-    script: scripts.replaceWaiting,
+    script: replaceWaitingScript,
     keys: [
       job.lock.key,
       keys.queue(job.queue),

@@ -2,9 +2,9 @@ import type { RedisClient, RedisCommand, RedisReply, Usage } from "./client.ts";
 import { lockValue } from "./encode-unique.ts";
 import type { EncodedJob, UniqueJob } from "./encoded-job.ts";
 import { enqueueJobs } from "./enqueue.ts";
+import { tickSchedules as tickSchedulesScript } from "./generated/tick-schedules.generated.ts";
 import type { Keys } from "./keys.ts";
 import { parseRubyTime } from "./ruby-time.ts";
-import * as scripts from "./scripts.generated.ts";
 import { toStarted } from "./time-format.ts";
 
 /** One schedule to handle: its state as it was read and as it will be, and its jobs. */
@@ -93,7 +93,7 @@ export function createScheduleStore(client: RedisClient, keys: Keys, lockPrefix?
       ...queues.map((queue) => keys.queue(queue)),
       ...locks,
     ];
-    const reply = await client.script({ script: scripts.tickSchedules, keys: names, args }, { usage });
+    const reply = await client.script({ script: tickSchedulesScript, keys: names, args }, { usage });
     const [commands, ends, duplicates] = reply as [number, (number | string)[], number[]];
     usage.commands += commands - 1;
     const results: HandlingResult[] = [];

@@ -2,8 +2,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Claim } from "../../src/core/store.ts";
 import type { LuaScript, RedisReply } from "../../src/resque/client.ts";
 import { readDeadDrains } from "../../src/resque/dead-drain.ts";
+import { beatDrain as beatDrainScript } from "../../src/resque/generated/beat-drain.generated.ts";
+import { readSlots as readSlotsScript } from "../../src/resque/generated/read-slots.generated.ts";
+import { recoverDrain as recoverDrainScript } from "../../src/resque/generated/recover-drain.generated.ts";
+import { samePayload as samePayloadScript } from "../../src/resque/generated/same-payload.generated.ts";
 import { recoverDrain } from "../../src/resque/recover-drain.ts";
-import * as scripts from "../../src/resque/scripts.generated.ts";
 import type { Setup } from "../support/setups.ts";
 import {
   NOW_MS,
@@ -65,8 +68,8 @@ export function describeDrainScripts(kind: Setup): void {
       const { member, own } = await openDrain([payload(1)]);
       const keys = [world.keys.drains, world.keys.heartbeats, own.started[0] as string];
       const args = [member, 60_000, "now", own.ids.length, ...own.ids];
-      expect(await call(scripts.beatDrain, keys, args)).toEqual([5, 1]);
-      expect(await call(scripts.beatDrain, [...keys, own.stats[0] as string], [...args, 3])).toEqual([6, 1]);
+      expect(await call(beatDrainScript, keys, args)).toEqual([5, 1]);
+      expect(await call(beatDrainScript, [...keys, own.stats[0] as string], [...args, 3])).toEqual([6, 1]);
     });
 
     test("returns 0 and writes nothing once another has recovered the drain", async () => {
@@ -74,7 +77,7 @@ export function describeDrainScripts(kind: Setup): void {
       await world.send(["DEL", drain.own.started[0] as string]);
       const before = await world.everything();
       const keys = [world.keys.drains, world.keys.heartbeats, drain.own.started[0] as string, "resque:stat"];
-      expect(await call(scripts.beatDrain, keys, [drain.member, 1, "now", 1, "id", 3])).toEqual([2, 0]);
+      expect(await call(beatDrainScript, keys, [drain.member, 1, "now", 1, "id", 3])).toEqual([2, 0]);
       expect(await world.everything()).toEqual(before);
     });
   });
@@ -150,11 +153,11 @@ export function describeDrainScripts(kind: Setup): void {
       const { own, claims } = await openDrain([payload(1), long]);
       const head = (claim: Claim | undefined) =>
         `{"claim":"${claim?.token}","queue":"q","run_at":"2026-11-20T18:50:57Z","payload":`;
-      expect(await call(scripts.readSlots, own.slots, [10])).toEqual([
+      expect(await call(readSlotsScript, own.slots, [10])).toEqual([
         2,
         [1, head(claims[0]), "{", payload(1).slice(-10), 2, head(claims[1]), "{", '\uFFFDééé"]}'],
       ]);
-      expect(await call(scripts.readSlots, own.slots.slice(2), [10])).toEqual([2, []]);
+      expect(await call(readSlotsScript, own.slots.slice(2), [10])).toEqual([2, []]);
     });
   });
 
@@ -287,7 +290,7 @@ export function describeDrainScripts(kind: Setup): void {
         ...world.client,
         description: "",
         script: async (scriptCall, options) => {
-          if (scriptCall.script === scripts.recoverDrain) await world.send(change(drain));
+          if (scriptCall.script === recoverDrainScript) await world.send(change(drain));
           return world.client.script(scriptCall, options);
         },
       };
@@ -362,10 +365,10 @@ export function describeDrainScripts(kind: Setup): void {
     test("tells whether the slot holds exactly the text", async () => {
       const { own } = await openDrain([payload("\uFFFD"), Uint8Array.of(0x22, 0xff, 0x22)]);
       const [genuine, broken, empty] = own.slots as [string, string, string];
-      expect(await call(scripts.samePayload, [genuine], [payload("\uFFFD")])).toEqual([2, 1]);
-      expect(await call(scripts.samePayload, [genuine], [payload("\uFFFD\uFFFD")])).toEqual([2, 0]);
-      expect(await call(scripts.samePayload, [broken], ['"\uFFFD"'])).toEqual([2, 0]);
-      expect(await call(scripts.samePayload, [empty], ["x"])).toEqual([2, 0]);
+      expect(await call(samePayloadScript, [genuine], [payload("\uFFFD")])).toEqual([2, 1]);
+      expect(await call(samePayloadScript, [genuine], [payload("\uFFFD\uFFFD")])).toEqual([2, 0]);
+      expect(await call(samePayloadScript, [broken], ['"\uFFFD"'])).toEqual([2, 0]);
+      expect(await call(samePayloadScript, [empty], ["x"])).toEqual([2, 0]);
     });
   });
 }

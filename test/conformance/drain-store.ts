@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Claim, ExchangeParams } from "../../src/core/store.ts";
 import type { RedisClient, ScriptCall } from "../../src/resque/client.ts";
-import { exchange as exchangeScript } from "../../src/resque/scripts.generated.ts";
+import { exchange as exchangeScript } from "../../src/resque/generated/exchange.generated.ts";
 import type { Setup } from "../support/setups.ts";
 import { failed, ok, openWorld, payload, payloads, raws, released, requeued, slots, type World } from "./world.ts";
 

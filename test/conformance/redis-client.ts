@@ -14,7 +14,7 @@ export interface ClientFactory {
   unauthorized?(setup: RunningSetup): RedisClient;
 }
 
-/** A script with its digests, as `resque/scripts.generated.ts` holds them. */
+/** A script with its digests, as `resque/generated/` holds them. */
 export function toScript(source: string): LuaScript {
   const sha1 = (text: string) => createHash("sha1").update(text).digest("hex");
   return { name: "test", source, sha1: sha1(source), keyLockingSha1: sha1(KEY_LOCKING_HEADER + source) };

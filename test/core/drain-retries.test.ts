@@ -117,9 +117,8 @@ describe.each(setups())("failed attempts over $name", (setup) => {
     ["fail", { failed: 1, discarded: 0, retried: 0 }],
     ["discard", { failed: 0, discarded: 1, retried: 0 }],
     ["retry", { failed: 0, discarded: 0, retried: 1 }],
-  ] as const)("of an error class with a rule: %s", async (then, expected) => {
-    // biome-ignore lint/suspicious/noThenProperty: the option's name
-    const { job } = flaky({ rules: [{ error: Declined, then }] });
+  ] as const)("of an error class with a rule: %s", async (action, expected) => {
+    const { job } = flaky({ rules: [{ error: Declined, action }] });
     await world.push("q", payload(1));
     expect(await world.app({ jobs: [job] }).drain()).toMatchObject(expected);
   });

@@ -101,9 +101,9 @@ describe("a policy", () => {
   test("rules by error class hold for subclasses, and the first that fits counts", () => {
     const policy: RetryOptions = {
       rules: [
-        { error: TemporarilyDeclined, then: "retry", limit: 1, backoff: [7] },
-        { error: Declined, then: "fail" },
-        { error: "TypeError", then: "discard" },
+        { error: TemporarilyDeclined, action: "retry", limit: 1, backoff: [7] },
+        { error: Declined, action: "fail" },
+        { error: "TypeError", action: "discard" },
       ],
     };
     expect(decide(policy, { error: new TemporarilyDeclined() })).toEqual({ kind: "retry", afterMs: 7 });

@@ -420,7 +420,7 @@ describe.each(setups())("unique jobs over $name", (kind) => {
       .map((raw) => lockOf(raw, "q", world.keys))
       .filter((lock) => lock !== undefined);
     await world.client.script({
-      script: (await import("../../src/resque/scripts.generated.ts")).freeLocks,
+      script: (await import("../../src/resque/generated/free-locks.generated.ts")).freeLocks,
       keys: ["x"],
       args: [""],
     });
