@@ -178,7 +178,21 @@ export async function takeDelayed(
       for (let n = 0; n < count; n++) taken.push({ raw, queue });
     }
   }
+  if (toSeconds !== undefined) await moveLocksOf(client, keys, taken, { toSeconds, usage });
   return taken;
+}
+
+/** The lock of a unique job must outlive its new time. Not in the same step: until it is done the lock tells the old one. */
+async function moveLocksOf(
+  client: RedisClient,
+  keys: Keys,
+  items: readonly TakenItem[],
+  { toSeconds, usage }: { readonly toSeconds: string; readonly usage: CallOptions["usage"] | undefined },
+): Promise<void> {
+  if (!items.some(({ raw }) => raw.endsWith("}}"))) return;
+  const { lockOf, moveLocks } = await import("./unique-lock.ts");
+  const locks = items.flatMap(({ raw, queue }) => lockOf(raw, queue, keys) ?? []);
+  if (locks.length > 0) await moveLocks(client, locks, toSeconds, usage ? { usage } : {});
 }
 
 /** Whether two JSON values say the same, in whatever order objects have their members. */

@@ -1,10 +1,12 @@
 import { stringifyJson } from "../core/json.ts";
 import type { Registry } from "../core/registry.ts";
 import type { Claim } from "../core/store.ts";
-import type { CallOptions, RedisClient } from "./client.ts";
+import type { CallOptions, RedisClient, ScriptCall } from "./client.ts";
+import { freeLocks as freeLocksScript } from "./generated/free-locks.generated.ts";
+import { moveLocks as moveLocksScript } from "./generated/move-locks.generated.ts";
+import { hashKey } from "./hash-key.ts";
 import type { Keys } from "./keys.ts";
 import { readOwn } from "./payload.ts";
-import * as scripts from "./scripts.generated.ts";
 
 /**
  * The lock of a unique job, as it is found from the payload alone.
@@ -24,14 +26,9 @@ export interface UniqueLock {
 
 const UNTIL: Readonly<Record<string, UniqueLock["until"]>> = { s: "start", d: "done", p: "period" };
 
-/** What stands in a lock's key for queue, class and the class's key, a text of any length: 128 bits of SHA-256. */
-export async function hashLockKey(queue: string, className: string, key: string): Promise<string> {
-  const bytes = new TextEncoder().encode(JSON.stringify([queue, className, key]));
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).subarray(0, 16);
-  return btoa(String.fromCharCode(...digest))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replace(/=+$/, "");
+/** What stands in a lock's key for the queue, the class, and what the class's key makes of the arguments. */
+export function hashLockKey(queue: string, className: string, key: string): Promise<string> {
+  return hashKey(queue, className, key);
 }
 
 /** Payloads that bear the member are Airlift's own, whose form is known. */
@@ -115,7 +112,10 @@ async function unmarkedLockOf({ queue, job }: Claim, registry: Registry, keys: K
   }
 }
 
-/** Few enough for one DEL of a script. */
+/** A lock as it is found from the payload of its job. */
+type HeldLock = Pick<UniqueLock, "key" | "id">;
+
+/** Few enough for one MGET, and one DEL, of a script. */
 const MAX_LOCKS_A_CALL = 5_000;
 
 /**
@@ -123,18 +123,37 @@ const MAX_LOCKS_A_CALL = 5_000;
  *
  * @returns how many were
  */
-export async function freeLocks(
+export function freeLocks(client: RedisClient, locks: readonly HeldLock[], options: CallOptions = {}): Promise<number> {
+  return forLocks(client, locks, options, { script: freeLocksScript, args: [] });
+}
+
+/**
+ * Tells those of the locks that are still held by the delayed jobs that they were read from when these are due now. May be repeated.
+ *
+ * @returns how many were
+ */
+export function moveLocks(
   client: RedisClient,
-  locks: readonly Pick<UniqueLock, "key" | "id">[],
-  { usage }: CallOptions = {},
+  locks: readonly HeldLock[],
+  toSeconds: number | string,
+  options: CallOptions = {},
 ): Promise<number> {
-  let freed = 0;
+  return forLocks(client, locks, options, { script: moveLocksScript, args: [toSeconds] });
+}
+
+async function forLocks(
+  client: RedisClient,
+  locks: readonly HeldLock[],
+  { usage }: CallOptions,
+  { script, args }: Pick<ScriptCall, "script" | "args">,
+): Promise<number> {
+  let total = 0;
   for (let at = 0; at < locks.length; at += MAX_LOCKS_A_CALL) {
     const some = locks.slice(at, at + MAX_LOCKS_A_CALL);
-    const call = { script: scripts.freeLocks, keys: some.map(({ key }) => key), args: some.map(({ id }) => id) };
+    const call = { script, keys: some.map(({ key }) => key), args: [...args, ...some.map(({ id }) => id)] };
     const [commands, count] = (await client.script(call, usage ? { usage } : {})) as [number, number];
     if (usage) usage.commands += commands - 1;
-    freed += count;
+    total += count;
   }
-  return freed;
+  return total;
 }

@@ -4,7 +4,8 @@ import { discard, release, retry } from "../../src/core/directive.ts";
 import { StoreError } from "../../src/core/errors.ts";
 import { defineJob, type JobDefinition } from "../../src/core/job.ts";
 import type { UniqueOptions } from "../../src/core/unique.ts";
-import { freeLocks, lockOf } from "../../src/resque/unique-lock.ts";
+import { rescheduleDelayed } from "../../src/resque/cancel-delayed.ts";
+import { freeLocks, lockOf, moveLocks } from "../../src/resque/unique-lock.ts";
 import { type AppWorld, fatedClient, openAppWorld } from "../core/app-world.ts";
 import { setups } from "../support/setups.ts";
 
@@ -312,6 +313,38 @@ describe.each(setups())("unique jobs over $name", (kind) => {
       expect(await freeLocks(world.client, locks)).toBe(7_000);
       expect(await lockNames()).toEqual([]);
     }, 20_000);
+  });
+
+  test("a delayed job that is moved to another time takes its lock along", async () => {
+    for (const [delayMs, newDelayMs] of [
+      [HOUR_MS, 3 * HOUR_MS],
+      [3 * HOUR_MS, HOUR_MS],
+    ] as const) {
+      const job = define({ until: "start", key: byKey, onConflict: "replace", ttlMs: 60_000 });
+      const app = appOf(job);
+      await app.enqueueIn(delayMs, job, [7, "a"]);
+      const toMs = Date.now() + newDelayMs;
+      const match = { queue: "q", class: "Ship", args: [7, "a"], isThorough: true };
+      expect(await rescheduleDelayed(world.client, world.keys, match, toMs)).toHaveLength(1);
+      const [name] = (await lockNames()) as [string];
+      const ttlMs = await ttlOf(name);
+      expect(ttlMs).toBeGreaterThan(newDelayMs + 50_000);
+      expect(ttlMs).toBeLessThanOrEqual(newDelayMs + 61_000);
+      const [end, due] = ((await world.get(name)) as string).split(".").map(Number);
+      expect(due).toBe(Math.floor(toMs / 1_000));
+      expect((end as number) - (due as number)).toBeGreaterThanOrEqual(60);
+      expect(await app.enqueue(job, [7, "b"])).toEqual({ kind: "replaced", queue: "q", at: (due as number) * 1_000 });
+      await world.flush();
+    }
+  });
+
+  test("a lock that is another's is not moved", async () => {
+    const job = define({ until: "start" });
+    await appOf(job).enqueueIn(HOUR_MS, job, [7]);
+    const [name] = (await lockNames()) as [string];
+    const value = await world.get(name);
+    expect(await moveLocks(world.client, [{ key: name, id: "s000000000000" }], 9_999_999_999)).toBe(0);
+    expect(await world.get(name)).toBe(value);
   });
 
   describe("a job that bears no id", () => {
