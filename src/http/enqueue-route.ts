@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { Airlift } from "../airlift.ts";
-import { isStoreError } from "../core/errors.ts";
+import { isStoreError, UsageError } from "../core/errors.ts";
+import { addCounts, NO_COUNTS } from "./enqueue-counts.ts";
 import { enqueueStream } from "./enqueue-stream.ts";
 import { type EnqueueRequest, readJob } from "./job-request.ts";
 import { mediaType, unsupportedMediaType } from "./media-type.ts";
@@ -78,19 +79,28 @@ async function enqueueJson(
   }
   if (errors.length > 0) return isForbidden ? forbidden(errors) : invalidRequest(errors);
   try {
-    await airlift.enqueueAll(jobs);
-    return c.json({ queue, enqueued: jobs.length }, 201);
+    const { ids, ...counts } = await airlift.enqueueAll(jobs);
+    const told = ids && { ids: Array.from(ids, (id) => id ?? null) };
+    return c.json({ queue, ...addCounts(NO_COUNTS, counts), ...told }, 201);
   } catch (error) {
+    if (error instanceof UsageError && error.jobIndex !== undefined) {
+      const path = Array.isArray(parsed.value) ? String(error.jobIndex) : "";
+      return invalidRequest([{ path, message: error.message }]);
+    }
     if (!isStoreError(error)) throw error;
     options.logger.warn(`enqueue over HTTP: ${error.message}`, { queue });
-    const isNothingDone = error.reason !== "unavailable" && isAtomic(jobs.length, bytes.length);
+    const isNothingDone = error.reason !== "unavailable" && isAtomic(airlift, jobs.length, bytes.length);
     return storeProblem(error, isNothingDone ? { enqueued: 0 } : { uncertain: jobs.length });
   }
 }
 
-/** Whether `enqueueAll` sends all in one transaction: up to 5,000 jobs and 1 MB. Left out, `args` are 10 bytes more there. */
-function isAtomic(jobs: number, bytes: number): boolean {
-  return jobs <= 5_000 && bytes + 10 * jobs <= 1_000_000;
+/** What a payload may be longer than in the request: `args` that were left out, and Airlift's own member. */
+const MORE_BYTES = 150;
+
+/** Whether `enqueueAll` sends all in one step: up to 5,000 jobs and 1 MB, none of which may replace another. */
+function isAtomic({ options }: Airlift, jobs: number, bytes: number): boolean {
+  const mayReplace = options.jobs.some(({ unique }) => unique?.onConflict === "replace");
+  return !mayReplace && jobs <= 5_000 && bytes + MORE_BYTES * jobs <= 1_000_000;
 }
 
 async function enqueueNdjson(
@@ -100,23 +110,23 @@ async function enqueueNdjson(
   { classes, maxLineBytes, logger }: ResolvedHttpAppOptions,
 ): Promise<Response> {
   const body = c.req.raw.body;
-  if (body === null) return c.json({ queue, enqueued: 0 }, 201);
+  if (body === null) return c.json({ queue, ...NO_COUNTS }, 201);
   const result = await enqueueStream({ airlift, queue, body, classes, maxLineBytes });
-  const { enqueued } = result;
+  const { counts } = result;
   switch (result.kind) {
     case "done":
-      return c.json({ queue, enqueued }, 201);
+      return c.json({ queue, ...counts }, 201);
     case "bad-line": {
       const { line, status, errors } = result;
-      const detail = `Line ${line} is refused. Enqueued before it, and staying so: ${enqueued}; after it: none.`;
+      const detail = `Line ${line} is refused. Enqueued before it, and staying so: ${counts.enqueued}; after it: none.`;
       const [kind, title] = BAD_LINE[status];
-      return problem({ kind, status, title, detail, errors, line, enqueued });
+      return problem({ kind, status, title, detail, errors, line, ...counts });
     }
     case "interrupted":
-      return problem({ kind: "interrupted", status: 400, title: "The body broke off", enqueued });
+      return problem({ kind: "interrupted", status: 400, title: "The body broke off", ...counts });
     case "store": {
       logger.warn(`enqueue over HTTP: ${result.error.message}`, { queue });
-      return storeProblem(result.error, { enqueued, uncertain: result.uncertain });
+      return storeProblem(result.error, { ...counts, uncertain: result.uncertain });
     }
     default:
       return result satisfies never;

@@ -1,5 +1,6 @@
 import type { Airlift } from "../airlift.ts";
-import { isStoreError, type StoreError } from "../core/errors.ts";
+import { isStoreError, type StoreError, UsageError } from "../core/errors.ts";
+import { addCounts, type EnqueueCounts, NO_COUNTS } from "./enqueue-counts.ts";
 import { type EnqueueRequest, type JobRead, readJob } from "./job-request.ts";
 import { createLineSplitter, type Line, type OverlongLine } from "./lines.ts";
 import { decodeUtf8, parseExactJson } from "./parse-json.ts";
@@ -18,7 +19,7 @@ export interface EnqueueStreamParams {
 }
 
 /**
- * How a stream ended. `enqueued` jobs are in the queue and stay there, whatever the end.
+ * How a stream ended. What `counts` tells stays so, whatever the end.
  *
  * - `done`: all of it was read
  * - `bad-line`: that line is no job, those before it are enqueued, those after it are not
@@ -26,16 +27,16 @@ export interface EnqueueStreamParams {
  * - `store`: the store failed; of `uncertain` more jobs it is not known whether they are enqueued
  */
 export type EnqueueStreamResult =
-  | { readonly kind: "done"; readonly enqueued: number }
+  | { readonly kind: "done"; readonly counts: EnqueueCounts }
   | {
       readonly kind: "bad-line";
-      readonly enqueued: number;
+      readonly counts: EnqueueCounts;
       readonly line: number;
       readonly status: 400 | 403 | 413;
       readonly errors: readonly FieldError[];
     }
-  | { readonly kind: "interrupted"; readonly enqueued: number }
-  | { readonly kind: "store"; readonly enqueued: number; readonly uncertain: number; readonly error: StoreError };
+  | { readonly kind: "interrupted"; readonly counts: EnqueueCounts }
+  | { readonly kind: "store"; readonly counts: EnqueueCounts; readonly uncertain: number; readonly error: StoreError };
 
 /**
  * Enqueues each line of an NDJSON body. Holds at most a {@link CHUNK}, a line, and a chunk of the body: no more is read while
@@ -46,44 +47,54 @@ export type EnqueueStreamResult =
 export async function enqueueStream(params: EnqueueStreamParams): Promise<EnqueueStreamResult> {
   const splitter = createLineSplitter(params.maxLineBytes);
   const reader = params.body.getReader();
-  let enqueued = 0;
+  let counts = NO_COUNTS;
   let jobs: EnqueueRequest[] = [];
+  /** The line of each of them. */
+  let lines: number[] = [];
   let bytes = 0;
 
-  async function flush(): Promise<StoreError | undefined> {
+  /** Undefined while there is nothing to stop for. */
+  async function flush(): Promise<EnqueueStreamResult | undefined> {
     if (jobs.length === 0) return undefined;
     try {
-      await params.airlift.enqueueAll(jobs);
+      counts = addCounts(counts, await params.airlift.enqueueAll(jobs));
     } catch (error) {
-      if (isStoreError(error)) return error;
-      throw error;
+      if (isStoreError(error)) {
+        return { kind: "store", counts, uncertain: error.reason === "unavailable" ? jobs.length : 0, error };
+      }
+      if (!(error instanceof UsageError) || error.jobIndex === undefined) throw error;
+      // Its class refuses it, and the chunk with it: what stands before it is as good as any other.
+      const line = lines[error.jobIndex] as number;
+      jobs = jobs.slice(0, error.jobIndex);
+      return (
+        (await flush()) ?? {
+          kind: "bad-line",
+          counts,
+          line,
+          status: 400,
+          errors: [{ path: "", message: error.message }],
+        }
+      );
     }
-    enqueued += jobs.length;
     jobs = [];
+    lines = [];
     bytes = 0;
     return undefined;
   }
 
-  const storeFailed = (error: StoreError): EnqueueStreamResult => ({
-    kind: "store",
-    enqueued,
-    uncertain: error.reason === "unavailable" ? jobs.length : 0,
-    error,
-  });
-
-  /** Undefined while there is nothing to stop for. */
   async function take(line: Line | OverlongLine): Promise<EnqueueStreamResult | undefined> {
     const read = readLine(line, params);
     if (read === undefined) return undefined;
     const size = line.bytes?.length ?? 0;
     if (read.kind === "refused" || jobs.length === CHUNK.jobs || bytes + size > CHUNK.bytes) {
-      const error = await flush();
-      if (error) return storeFailed(error);
+      const end = await flush();
+      if (end) return end;
     }
     if (read.kind === "refused") {
-      return { kind: "bad-line", enqueued, line: line.number, status: read.status, errors: read.errors };
+      return { kind: "bad-line", counts, line: line.number, status: read.status, errors: read.errors };
     }
     jobs.push(read.job);
+    lines.push(line.number);
     bytes += size;
     return undefined;
   }
@@ -94,7 +105,7 @@ export async function enqueueStream(params: EnqueueStreamParams): Promise<Enqueu
       try {
         chunk = await reader.read();
       } catch {
-        return { kind: "interrupted", enqueued };
+        return { kind: "interrupted", counts };
       }
       if (chunk.done) break;
       for (const line of splitter.push(chunk.value)) {
@@ -105,8 +116,7 @@ export async function enqueueStream(params: EnqueueStreamParams): Promise<Enqueu
     const last = splitter.end();
     const end = last && (await take(last));
     if (end) return end;
-    const error = await flush();
-    return error ? storeFailed(error) : { kind: "done", enqueued };
+    return (await flush()) ?? { kind: "done", counts };
   } finally {
     // Not cancelled: that could break the connection before the answer is sent. The host disposes of what is left.
     await discardRest(reader);

@@ -9,7 +9,30 @@ import { ProblemSchema } from "./problem.ts";
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 
-const EnqueuedSchema = v.pipe(v.object({ queue: v.string(), enqueued: count }), v.metadata({ ref: "Enqueued" }));
+const EnqueuedSchema = v.pipe(
+  v.object({
+    queue: v.string(),
+    enqueued: v.pipe(count, v.description("Jobs that are in the queue now, or delayed")),
+    replaced: v.optional(
+      v.pipe(count, v.description("Unique jobs that took the place of others; left out if none did")),
+    ),
+    dropped: v.optional(
+      v.pipe(
+        count,
+        v.description(
+          "Jobs that were not enqueued: the same unique job is there, or a hook refused it; left out if none was",
+        ),
+      ),
+    ),
+    ids: v.optional(
+      v.pipe(
+        v.array(v.nullable(v.string())),
+        v.description("Of a JSON body: the id of each job whose status is kept, in order; null for the others"),
+      ),
+    ),
+  }),
+  v.metadata({ ref: "Enqueued" }),
+);
 const HealthSchema = v.pipe(v.object({ status: v.literal("ok") }), v.metadata({ ref: "Health" }));
 
 /** What `airlift.status()` returns. */
@@ -110,7 +133,10 @@ export const ROUTES: Readonly<
         "application/x-ndjson": { schema: resolver(JobSchema) },
       },
     },
-    responses: { 201: json("The jobs are in the queue", EnqueuedSchema), ...problems(400, 401, 403, 413, 415, 503) },
+    responses: {
+      201: json("The jobs are in the queue, or wait for their time", EnqueuedSchema),
+      ...problems(400, 401, 403, 413, 415, 503),
+    },
   },
   health: {
     operationId: "getHealth",

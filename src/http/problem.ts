@@ -33,6 +33,12 @@ export const ProblemSchema: v.GenericSchema = v.pipe(
     errors: v.optional(v.array(v.object({ path: v.string(), message: v.string() }))),
     line: v.optional(v.pipe(v.number(), v.integer(), v.description("NDJSON: the line that is wrong, from 1"))),
     enqueued: v.optional(v.pipe(v.number(), v.integer(), v.description("jobs of this request that stay enqueued"))),
+    replaced: v.optional(
+      v.pipe(v.number(), v.integer(), v.description("unique jobs of this request that took the place of others")),
+    ),
+    dropped: v.optional(
+      v.pipe(v.number(), v.integer(), v.description("unique jobs of this request that were there already")),
+    ),
     uncertain: v.optional(
       v.pipe(v.number(), v.integer(), v.description("jobs that may or may not be enqueued: the store did not answer")),
     ),
@@ -48,6 +54,8 @@ export interface ProblemOptions {
   readonly errors?: readonly FieldError[];
   readonly line?: number;
   readonly enqueued?: number;
+  readonly replaced?: number;
+  readonly dropped?: number;
   readonly uncertain?: number;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -61,7 +69,10 @@ export function problem({ kind, headers, ...members }: ProblemOptions): Response
 }
 
 /** 503, saying why as far as a caller may know it, with `Retry-After` (whole seconds, rounded up) if the store named a time. */
-export function storeProblem(error: StoreError, counts: Pick<ProblemOptions, "enqueued" | "uncertain"> = {}): Response {
+export function storeProblem(
+  error: StoreError,
+  counts: Pick<ProblemOptions, "enqueued" | "replaced" | "dropped" | "uncertain"> = {},
+): Response {
   return problem({
     kind: "store",
     status: 503,

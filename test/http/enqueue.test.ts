@@ -1,5 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { z } from "zod";
+import { defineJob } from "../../src/core/job.ts";
 import { NDJSON, type OpenApp, openApp, problemOf, streamOf } from "./open-app.ts";
+
+const BAD_TIME = 'must be a time such as "2026-11-20T18:00:00Z", with its offset';
+const BAD_DURATION = 'must be a duration such as "30s", "5m" or "7d"';
 
 let open: OpenApp;
 beforeAll(async () => {
@@ -92,17 +97,28 @@ describe("jobs that are refused with 400, nothing being enqueued", () => {
     [
       "another member",
       { class: "A", arguments: [] },
-      [{ path: "arguments", message: "is not a member of a job; a job has class and args" }],
+      [{ path: "arguments", message: "is not a member of a job; a job has class and args, and may have at or in" }],
     ],
     [
       "a member that every object inherits",
       '{"class":"A","__proto__":{"args":[1]}}',
-      [{ path: "__proto__", message: "is not a member of a job; a job has class and args" }],
+      [{ path: "__proto__", message: "is not a member of a job; a job has class and args, and may have at or in" }],
     ],
     [
       "nesting that Ruby cannot read",
       { class: "A", args: deep(100) },
       [{ path: "args", message: "must not be nested deeper than 99 levels" }],
+    ],
+    ["a time without its offset", { class: "A", at: "2026-11-20T18:00:00" }, [{ path: "at", message: BAD_TIME }]],
+    ["a day that is none", { class: "A", at: "2026-02-30T18:00:00Z" }, [{ path: "at", message: BAD_TIME }]],
+    ["a time that is a number", { class: "A", at: 1_795_206_569 }, [{ path: "at", message: "must be a string" }]],
+    ["a delay that is none", { class: "A", in: "soon" }, [{ path: "in", message: BAD_DURATION }]],
+    ["a delay below nothing", { class: "A", in: "-5m" }, [{ path: "in", message: BAD_DURATION }]],
+    ["a delay that is a number", { class: "A", in: 60 }, [{ path: "in", message: "must be a string" }]],
+    [
+      "a time and a delay",
+      { class: "A", at: "2026-11-20T18:00:00Z", in: "5m" },
+      [{ path: "in", message: "must not stand beside at" }],
     ],
     ["a text", '"A"', [{ path: "", message: "must be an object with class and args" }]],
     ["null", "null", [{ path: "", message: "must be an object with class and args" }]],
@@ -150,6 +166,105 @@ describe("jobs that are refused with 400, nothing being enqueued", () => {
         expect(await response.text()).not.toContain("s3cret");
       }
     }
+  });
+});
+
+describe("jobs for later", () => {
+  const schedule = async (): Promise<Record<string, string[]>> => {
+    const names = (await open.client.command(["KEYS", "resque:delayed:*"])) as string[];
+    const lists = names.map(async (name) => [
+      name.slice("resque:delayed:".length),
+      await open.client.command(["LRANGE", name, 0, -1]),
+    ]);
+    return Object.fromEntries(await Promise.all(lists));
+  };
+
+  test("at a time, as resque-scheduler keeps them", async () => {
+    const jobs = ["2099-11-20T18:50:57Z", "2099-11-20T19:50:57.999+01:00"].map((at, n) => ({
+      class: "A",
+      args: [n],
+      at,
+    }));
+    const response = await open.enqueue(jobs);
+    expect([response.status, await response.json()]).toEqual([201, { queue: "mail", enqueued: 2 }]);
+    const seconds = String(Date.UTC(2099, 10, 20, 18, 50, 57) / 1_000);
+    expect(await schedule()).toEqual({
+      [seconds]: ['{"class":"A","args":[0],"queue":"mail"}', '{"class":"A","args":[1],"queue":"mail"}'],
+    });
+    expect(await open.payloads("mail")).toEqual([]);
+  });
+
+  test.each(["application/json", NDJSON])("in a time, numbers kept as they are written (%s)", async (type) => {
+    const before = Math.floor(Date.now() / 1_000);
+    expect((await open.enqueue('{"class":"A","args":[1.0],"in":"1.5h"}', { type })).status).toBe(201);
+    const [[seconds, items] = []] = Object.entries(await schedule());
+    expect(Number(seconds) - before).toBeGreaterThanOrEqual(5_400);
+    expect(Number(seconds) - before).toBeLessThan(5_410);
+    expect(items).toEqual(['{"class":"A","args":[1.0],"queue":"mail"}']);
+  });
+
+  test("at a time that has passed, at once", async () => {
+    await open.enqueue({ class: "A", at: "2001-01-01T00:00Z" });
+    expect(await open.payloads("mail")).toEqual(['{"class":"A","args":[]}']);
+  });
+});
+
+describe("jobs of classes that the app defines", () => {
+  let defined: OpenApp;
+  beforeAll(async () => {
+    const jobs = [
+      defineJob({ class: "Ship", args: z.tuple([z.int()]), unique: { until: "start" }, perform: () => undefined }),
+      defineJob({ class: "Kept", status: { ttlMs: 60_000 }, perform: () => undefined }),
+      defineJob<[string, string]>({
+        class: "Notify",
+        unique: { until: "start", key: ([user]) => user, onConflict: "replace" },
+        perform: () => undefined,
+      }),
+    ];
+    defined = await openApp({ airlift: { jobs } });
+  });
+  beforeEach(async () => {
+    await defined.client.command(["FLUSHALL"]);
+  });
+  afterAll(() => defined[Symbol.asyncDispose]());
+  const ndjson = (...jobs: unknown[]): Promise<Response> =>
+    defined.enqueue(jobs.map((job) => `${JSON.stringify(job)}\n`).join(""), { type: NDJSON });
+  const ship = (...args: unknown[]) => ({ class: "Ship", args });
+
+  test("what was there already, and what was replaced, is counted", async () => {
+    const jobs = [
+      ship(1),
+      ship(1),
+      ship(2),
+      { class: "Notify", args: ["a", "x"] },
+      { class: "Notify", args: ["a", "y"] },
+    ];
+    const counts = { queue: "mail", enqueued: 3, replaced: 1, dropped: 1 };
+    expect(await (await defined.enqueue(jobs)).json()).toEqual(counts);
+    await defined.client.command(["FLUSHALL"]);
+    expect(await (await ndjson(...jobs)).json()).toEqual(counts);
+    expect(await defined.payloads("mail")).toHaveLength(3);
+  });
+
+  test("ids are told of jobs whose status is kept", async () => {
+    const answer = (await (await defined.enqueue([ship(1), { class: "Kept" }])).json()) as { ids: (string | null)[] };
+    expect(answer.ids).toEqual([null, expect.stringMatching(/^[0-9a-f-]{36}$/)]);
+    expect(await defined.airlift.job(answer.ids[1] as string)).toMatchObject({ state: "queued", class: "Kept" });
+  });
+
+  test("what the schema refuses is told by index and path, and nothing is enqueued", async () => {
+    const problem = await problemOf(await defined.enqueue([ship(1), ship("s3cret")]));
+    expect(problem).toMatchObject({ status: 400, errors: [{ path: "1" }] });
+    expect(problem["detail"]).toMatch(/args\[0\]/);
+    expect(problem["detail"]).not.toContain("s3cret");
+    expect(await defined.client.command(["KEYS", "*"])).toEqual([]);
+    expect(await problemOf(await defined.enqueue(ship(1.5)))).toMatchObject({ status: 400, errors: [{ path: "" }] });
+  });
+
+  test("what the schema refuses ends a stream at its line: the jobs before it are enqueued, none after it is", async () => {
+    const problem = await problemOf(await ndjson(ship(1), ship(2), ship("x"), ship(3)));
+    expect(problem).toMatchObject({ status: 400, line: 3, enqueued: 2, errors: [{ path: "" }] });
+    expect((await defined.payloads("mail")).map((raw) => JSON.parse(raw).args)).toEqual([[1], [2]]);
   });
 });
 

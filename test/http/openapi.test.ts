@@ -1,5 +1,6 @@
 import type { JSONSchema7 } from "json-schema";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DURATION } from "../../src/http/job-time.ts";
 import { type OpenApp, openApp } from "./open-app.ts";
 
 let open: OpenApp;
@@ -113,18 +114,25 @@ describe("what it says of answers is true", () => {
   test("POST /queues/{queue}/jobs, a problem with all that a problem may have", async () => {
     const response = await open.enqueue('{"class":"A"}\n{}', { type: "application/x-ndjson" });
     const operation = operations().find(([each]) => each === "POST /queues/{queue}/jobs")?.[1];
-    const { uncertain: _, ...properties } = document.components.schemas.Problem.properties;
+    const {
+      uncertain: _,
+      replaced: _replaced,
+      dropped: _dropped,
+      ...properties
+    } = document.components.schemas.Problem.properties;
     const described = operation.responses["400"].content["application/problem+json"].schema;
     expect(resolve(described)).toBe(document.components.schemas.Problem);
-    expectShape(await response.json(), { ...document.components.schemas.Problem, properties });
+    const required = Object.keys(properties);
+    expectShape(await response.json(), { ...document.components.schemas.Problem, properties, required });
   });
 
-  /** Compares members and types, all the way down. */
+  /** Compares members and types, all the way down: those that are required must be there, and none that is not described. */
   function expectShape(value: unknown, schema: JSONSchema7): void {
-    const { type, properties, items, const: only } = resolve(schema);
+    const { type, properties, required = [], items, const: only } = resolve(schema);
     if (only !== undefined) expect(value).toBe(only);
     else if (type === "object") {
-      expect(Object.keys(value as object).toSorted()).toEqual(Object.keys(properties ?? {}).toSorted());
+      expect(Object.keys(value as object)).toEqual(expect.arrayContaining(required));
+      expect(Object.keys(properties ?? {})).toEqual(expect.arrayContaining(Object.keys(value as object)));
       for (const [key, member] of Object.entries(value as object))
         expectShape(member, properties?.[key] as JSONSchema7);
     } else if (type === "array") {
@@ -142,7 +150,12 @@ test("what it says of a job is what is accepted", () => {
     type: "object",
     required: ["class"],
     additionalProperties: false,
-    properties: { class: { type: "string", minLength: 1 }, args: { type: "array", default: [] } },
+    properties: {
+      class: { type: "string", minLength: 1 },
+      args: { type: "array", default: [] },
+      at: { type: "string" },
+      in: { type: "string", pattern: DURATION.source },
+    },
   });
 });
 
