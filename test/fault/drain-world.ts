@@ -1,6 +1,14 @@
 import type { Redis } from "ioredis";
 import { StoreError } from "../../src/core/errors.ts";
-import { createAirlift, DrainError, type DrainReport, type JobDefinition } from "../../src/index.ts";
+import type { JobStatus } from "../../src/core/job-status.ts";
+import {
+  type Airlift,
+  type AirliftOptions,
+  createAirlift,
+  DrainError,
+  type DrainReport,
+  type JobDefinition,
+} from "../../src/index.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
 import { createKeys, type Keys } from "../../src/resque/keys.ts";
 import { carriedClient, type Letter } from "./carried-client.ts";
@@ -42,6 +50,11 @@ export interface DrainPlan {
   readonly latency: number;
 }
 
+/** What all apps of a world have in common. */
+export type DrainWorldOptions = Pick<AirliftOptions, "status" | "crashLimit">;
+
+const statusId = (id: number): string => `job-${id}`;
+
 /** How one drain went. */
 export interface Ending {
   readonly report: DrainReport | undefined;
@@ -65,21 +78,34 @@ export class DrainWorld {
   /** Job → the drains that have run its last attempt. */
   readonly runs: Map<number, number[]> = new Map();
 
-  constructor(redis: Redis, client: RedisClient, namespace: string) {
+  readonly #options: DrainWorldOptions;
+
+  constructor(redis: Redis, client: RedisClient, namespace: string, options: DrainWorldOptions = {}) {
     this.#redis = redis;
     this.#client = client;
     this.#namespace = namespace;
+    this.#options = options;
     this.#keys = createKeys(namespace);
   }
 
   async enqueue(jobs: readonly QueuedJob[]): Promise<void> {
     const requests = jobs.map(({ queue, behaviour }, id) => {
       this.behaviours.set(id, behaviour);
-      return { queue, class: behaviour, args: [`#${id}#`] };
+      return { queue, class: behaviour, args: [`#${id}#`], ...(this.#options.status && { id: statusId(id) }) };
     });
-    await createAirlift({ redis: this.#client, namespace: this.#namespace, queues: ["a"], jobs: [] }).enqueueAll(
-      requests,
-    );
+    await this.#onlooker().enqueueAll(requests);
+  }
+
+  /** The statuses of all jobs, by number. */
+  async statuses(): Promise<readonly (JobStatus | undefined)[]> {
+    return this.#onlooker().jobs([...this.behaviours.keys()].map(statusId));
+  }
+
+  #onlooker(): Airlift {
+    return createAirlift({
+      ...{ redis: this.#client, namespace: this.#namespace, queues: ["a"], jobs: [] },
+      ...this.#options,
+    });
   }
 
   /** Runs the drains at once, each by its plan, to their ends. */
@@ -97,7 +123,7 @@ export class DrainWorld {
     });
     const ended = await Promise.all(endings);
     if (running !== 0) throw new Error("a drain is still running");
-    for (const { letter } of this.#late.splice(0)) await letter.deliver();
+    for (const { letter } of this.#late.splice(0)) await deliverLate(letter);
     return ended;
   }
 
@@ -116,7 +142,8 @@ export class DrainWorld {
   /** Every key of this namespace that a Resque does not always have. */
   async traces(): Promise<string[]> {
     const usual = new Set([this.#keys.queues, this.#keys.processed, this.#keys.failures, this.#keys.failed]);
-    return (await this.#redis.keys(`${this.#namespace}:*`)).filter((key) => !usual.has(key));
+    const all = await this.#redis.keys(`${this.#namespace}:*`);
+    return all.filter((key) => !usual.has(key) && !key.startsWith(this.#keys.job("")));
   }
 
   async counters(): Promise<{ processed: number; failures: number }> {
@@ -156,6 +183,7 @@ export class DrainWorld {
     const airlift = createAirlift({
       ...{ redis: carriedClient(this.#client, carry), namespace: this.#namespace, queues: plan.queues },
       ...{ concurrency: plan.concurrency, crashLimit: 1_000, platform: `d${index + 1}`, logger: silent },
+      ...this.#options,
       jobs: this.#jobs(index),
     });
     try {
@@ -207,7 +235,12 @@ export class DrainWorld {
     }
     for (const late of this.#late.filter(({ dueAt }) => dueAt <= this.#sent)) {
       this.#late.splice(this.#late.indexOf(late), 1);
-      await late.letter.deliver();
+      await deliverLate(late.letter);
     }
   }
+}
+
+/** Nobody waits for the reply any more. */
+async function deliverLate({ deliver }: Letter): Promise<void> {
+  await deliver().catch(() => undefined);
 }
