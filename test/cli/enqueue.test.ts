@@ -56,8 +56,83 @@ test.concurrent("an argument that is JSON is that value, digit for digit; any ot
 
 test.concurrent("what follows -- may begin with a dash", async () => {
   const { stdout } = await enqueue("dash", ["--queue", "math", "--json", "Add", "--", "-5", "--json"]);
-  expect(JSON.parse(stdout)).toEqual({ queue: "math", length: 1 });
+  expect(JSON.parse(stdout)).toEqual({ kind: "queued", queue: "math", length: 1 });
   expect(await queue("dash", "math")).toEqual(['{"class":"Add","args":[-5,"--json"]}']);
+});
+
+/** Each list of delayed items by its second. */
+async function schedule(namespace: string): Promise<Record<string, unknown>> {
+  const prefix = `${namespace}:delayed:`;
+  const names = (await client.command(["KEYS", `${prefix}*`])) as string[];
+  const lists = names.map(async (name) => [name.slice(prefix.length), await client.command(["LRANGE", name, 0, -1])]);
+  return Object.fromEntries(await Promise.all(lists));
+}
+
+test.concurrent.each([
+  ["5m", 300],
+  ["1.5h", 5_400],
+  ["90", 90],
+  ["60d", 5_184_000],
+])("--in %s delays the job by %s seconds", async (delay, seconds) => {
+  const namespace = `in-${seconds}`;
+  const before = Math.floor(Date.now() / 1_000);
+  const { status, stdout, stderr } = await enqueue(namespace, ["Remind", "17", "-q", "mail", "--in", delay]);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  const [[at = "", items] = []] = Object.entries(await schedule(namespace));
+  expect(items).toEqual(['{"class":"Remind","args":[17],"queue":"mail"}']);
+  expect(Number(at) - before).toBeGreaterThanOrEqual(seconds);
+  expect(Number(at) - before).toBeLessThan(seconds + 60);
+  expect(stdout).toBe(`Remind goes to mail at ${new Date(Number(at) * 1_000).toISOString().replace(".000", "")}\n`);
+});
+
+test.concurrent("--at is an instant, or a time of this machine", async () => {
+  const run = (at: string) => enqueue("at", ["A", "-q", "mail", "--json", "--at", at]);
+  const results = await Promise.all(["2099-11-20T18:00:00Z", "2099-11-20T18:00:00+01:00"].map(run));
+  const at = Date.UTC(2099, 10, 20, 18);
+  expect(results.map(({ stdout }) => JSON.parse(stdout))).toEqual([
+    { kind: "delayed", queue: "mail", at },
+    { kind: "delayed", queue: "mail", at: at - 3_600_000 },
+  ]);
+  const env = { REDIS_URL: redis.url, TZ: "America/New_York" };
+  const local = ["2099-11-20 18:00", "2099-11-20T18:00:00", "2099-11-20"].map(async (text) => {
+    const { stdout } = await runCli(["enqueue", "A", "-q", "mail", "--json", "--at", text, "--namespace", "tz"], {
+      env,
+    });
+    return (JSON.parse(stdout) as { at: number }).at;
+  });
+  expect(await Promise.all(local)).toEqual([at + 5 * 3_600_000, at + 5 * 3_600_000, at - 13 * 3_600_000]);
+});
+
+test.concurrent("a time that has passed is now", async () => {
+  const { stdout } = await enqueue("past", ["A", "-q", "mail", "--at", "2001-01-01"]);
+  expect(stdout).toBe("enqueued A to mail; 1 job in it\n");
+});
+
+test.concurrent.each([
+  [["--in", "soon"], "Expected a duration such as 30s, 5m or 7d"],
+  [["--in", "-5m"], "Expected a duration"],
+  [["--at", "tomorrow"], "Expected a time such as 2026-11-20T18:00:00Z"],
+  [["--at", "2026-02-30"], "Expected a time such as"],
+  [["--at", "1795206569"], "Expected a time such as"],
+  [["--at", "2099-01-01", "--in", "5m"], "expected --at or --in, got both"],
+])("%s is refused", async (args, message) => {
+  const { status, stdout, stderr } = await enqueue("refused", ["A", "-q", "mail", ...args]);
+  expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+  expect(stderr).toContain(message);
+});
+
+test.concurrent("--in is not for a file, whose lines may say when they run", async () => {
+  const { status, stderr } = await enqueue("later", ["--file", "-", "-q", "mail", "--in", "5m"], "");
+  expect(stderr).toBe('airlift: enqueue: --at and --in are for one job; a line of a file may have "at" or "in"\n');
+  expect(status).toBe(2);
+  const lines = '{"class":"A","at":"2099-11-20T18:00:00Z"}\n{"class":"B"}\n{"class":"C","in":"5m"}\n';
+  expect((await enqueue("later", ["--file", "-", "-q", "mail"], lines)).stdout).toBe("enqueued 3 jobs\n");
+  expect(await queue("later", "mail")).toEqual(['{"class":"B","args":[]}']);
+  expect(
+    Object.values(await schedule("later"))
+      .flat()
+      .toSorted(),
+  ).toEqual(['{"class":"A","args":[],"queue":"mail"}', '{"class":"C","args":[],"queue":"mail"}']);
 });
 
 test.concurrent("--file enqueues a job a line, each number as it is written, to --queue or the line's own queue", async () => {
