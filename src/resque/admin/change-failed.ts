@@ -1,5 +1,6 @@
 import { StoreError } from "../../core/errors.ts";
-import * as scripts from "../scripts.generated.ts";
+import { removeListed as removeListedScript } from "../generated/remove-listed.generated.ts";
+import { retryFailed as retryFailedScript } from "../generated/retry-failed.generated.ts";
 import { toFailedAt } from "../time-format.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { type FailedJob, readFailedJob } from "./failed-job.ts";
@@ -123,7 +124,7 @@ export async function removeEntries(
   chosen: ReadonlyMap<string, ChosenEntry>,
 ): Promise<ReadonlyMap<string, number>> {
   const [, removed] = (await client.script({
-    script: scripts.removeListed,
+    script: removeListedScript,
     keys: [key],
     args: [...windowArgs(window), ...[...chosen].flatMap(([id, { count }]) => [id, count])],
   })) as [number, number[]];
@@ -146,7 +147,7 @@ async function retryEntries(
   const queues = [...new Set([...chosen.values()].map(({ entry }) => queueOf(entry)))];
   const wanted = [...chosen].flatMap(([id, { entry, count }]) => [id, count, queues.indexOf(queueOf(entry)) + 1]);
   const [, retried, problem] = (await client.script({
-    script: scripts.retryFailed,
+    script: retryFailedScript,
     keys: [key, keys.queues, ...queues.map(keys.queue)],
     args: [...windowArgs(window), JSON.stringify(retriedAt), queues.length, ...queues, ...wanted],
   })) as [number, number[], string];

@@ -1,6 +1,6 @@
 import { UsageError } from "../../core/errors.ts";
 import { stringifyJson } from "../../core/json.ts";
-import * as scripts from "../scripts.generated.ts";
+import { clearList as clearListScript } from "../generated/clear-list.generated.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { removeEntries } from "./change-failed.ts";
 import { checkIds } from "./failed-selection.ts";
@@ -80,7 +80,7 @@ async function emptyQueue(context: AdminContext, queue: string, name: string): P
   // What is put into the queue meanwhile goes, too, but whoever puts in more than this removes does not hold it up for ever.
   for (let left = 1; left > 0 && removed < most; ) {
     const reply = await client.script({
-      script: scripts.clearList,
+      script: clearListScript,
       keys: [keys.queue(queue), keys.queues],
       args: ["u", 0, MAX_CLEARED, MAX_CLEARED_BYTES, name],
     });

@@ -1,6 +1,6 @@
 import { UsageError } from "../../core/errors.ts";
+import { pauseClass as pauseClassScript } from "../generated/pause-class.generated.ts";
 import { isEverythingPaused, readPausedClasses } from "../paused.ts";
-import * as scripts from "../scripts.generated.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { checkNames, checkText } from "./page.ts";
 
@@ -61,7 +61,7 @@ async function changeClass(
   change: "pause" | "resume",
   className: string,
 ): Promise<void> {
-  await client.script({ script: scripts.pauseClass, keys: [keys.pausedClasses], args: [change, className] });
+  await client.script({ script: pauseClassScript, keys: [keys.pausedClasses], args: [change, className] });
 }
 
 function checkTarget(what: string, target: PauseTarget): PauseTarget {

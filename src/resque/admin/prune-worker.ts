@@ -1,7 +1,7 @@
 import { UsageError } from "../../core/errors.ts";
 import { parseDescription } from "../drain-identity.ts";
 import { failedEntry, toFailedQueue } from "../failed-entry.ts";
-import * as scripts from "../scripts.generated.ts";
+import { pruneWorker as pruneWorkerScript } from "../generated/prune-worker.generated.ts";
 import { freeLocks, lockOf } from "../unique-lock.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { checkNames, checkText } from "./page.ts";
@@ -64,7 +64,7 @@ export async function pruneWorker(
   const isOfQueue = context.failedQueues && queue !== "";
   const own = [keys.started(id), keys.processedBy(id), keys.failedBy(id)];
   const [, pruned, failed] = (await client.script({
-    script: scripts.pruneWorker,
+    script: pruneWorkerScript,
     keys: [
       ...[keys.workers, keys.heartbeats, keys.worker(id)],
       ...[isOfQueue ? keys.failedOf(queue) : keys.failed, keys.failedQueues, ...own],

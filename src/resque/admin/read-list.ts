@@ -1,5 +1,5 @@
 import type { RedisReply } from "../client.ts";
-import * as scripts from "../scripts.generated.ts";
+import { readList as readListScript } from "../generated/read-list.generated.ts";
 import type { AdminContext } from "./admin-context.ts";
 
 /** An entry of a list, as text. */
@@ -64,7 +64,7 @@ export async function readList(
 ): Promise<ListRead> {
   const bounds = [MAX_ENTRIES_LOOKED_AT, MAX_BYTES_LOOKED_AT, limit, MAX_BYTES_RETURNED, MAX_WHOLE_ENTRY_BYTES];
   const reply = await client.script({
-    script: scripts.readList,
+    script: readListScript,
     keys: [key],
     args: [walk.mode, walk.at, ...bounds, ids.length, ...ids, ...needles],
   });

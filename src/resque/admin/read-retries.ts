@@ -1,5 +1,5 @@
 import type { RedisReply } from "../client.ts";
-import * as scripts from "../scripts.generated.ts";
+import { readRetries as readRetriesScript } from "../generated/read-retries.generated.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { isRecord, type JobSummary, readText, summarize } from "./listed-job.ts";
 
@@ -48,7 +48,7 @@ export async function readRetries(
   const { limit, ids = [], needles = [] } = options;
   const bounds = [MAX_MEMBERS_LOOKED_AT, MAX_BYTES_LOOKED_AT, limit, MAX_BYTES_RETURNED, MAX_WHOLE_BYTES];
   const reply = await client.script({
-    script: scripts.readRetries,
+    script: readRetriesScript,
     keys: [keys.retries],
     args: [score, ties, ...bounds, ids.length, ...ids, ...needles],
   });

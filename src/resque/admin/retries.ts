@@ -1,5 +1,5 @@
 import { UsageError } from "../../core/errors.ts";
-import * as scripts from "../scripts.generated.ts";
+import { changeRetries as changeRetriesScript } from "../generated/change-retries.generated.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { checkNames, checkPage, checkText, type PageOptions } from "./page.ts";
 import { needleOf } from "./read-list.ts";
@@ -84,7 +84,7 @@ async function changeRetries(
     let gone = 0;
     if (chosen.size > 0) {
       const window = [cursor.score, cursor.ties, read.looked, Number.MAX_SAFE_INTEGER];
-      const call = { script: scripts.changeRetries, keys: [keys.retries], args: [...window, change, ...chosen.keys()] };
+      const call = { script: changeRetriesScript, keys: [keys.retries], args: [...window, change, ...chosen.keys()] };
       const [, done, moved] = (await client.script(call)) as [number, string[], string[]];
       for (const id of done) {
         changed.add(id);
