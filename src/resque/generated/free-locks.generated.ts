@@ -3,7 +3,7 @@ import type { LuaScript } from "../client.ts";
 
 export const freeLocks: LuaScript = {
   name: "free-locks",
-  sha1: "f4910a19675a8a358c01b5600a65f3af5c86fcdc",
-  keyLockingSha1: "92d4ea9aabef8fae53931fbbdb27aae39987a57d",
-  source: "local values, freed, commands, now = redis.call('MGET', unpack(KEYS)), {}, 2, nil\nfor i, value in ipairs(values) do\nlocal id = ARGV[i]\nif value and id == '' and string.find(value, '.', 1, true) then\nlocal due = string.match(value, '^%d+%.(%d+)%.')\nif due and not now then\nnow = tonumber(redis.call('TIME')[1])\ncommands = commands + 1\nend\nif due and tonumber(due) <= now then freed[#freed + 1] = KEYS[i] end\nelseif value and (id == '' or string.sub(value, -#id - 1) == '.' .. id) then\nfreed[#freed + 1] = KEYS[i]\nend\nend\nif #freed == 0 then return {commands, 0} end\nredis.call('DEL', unpack(freed))\nreturn {commands + 1, #freed}",
+  sha1: "4ae2b5313f1d87317a7c081490209229ec9150a3",
+  keyLockingSha1: "427967c9b69fe3e05d6b67e7b3c557b5c50667e6",
+  source: "local values, freed, commands, now = redis.call('MGET', unpack(KEYS)), {}, 2, nil\nfor i, value in ipairs(values) do\nlocal id = ARGV[i]\nif value and id == '' and string.find(value, '.', 1, true) then\nlocal due = string.match(value, '^%d+%.(%d+)%.')\nif due and not now then\nnow = tonumber(redis.call('TIME')[1])\ncommands = commands + 1\nend\nif due and tonumber(due) <= now + 10 then freed[#freed + 1] = KEYS[i] end\nelseif value and (id == '' or string.sub(value, -#id - 1) == '.' .. id) then\nfreed[#freed + 1] = KEYS[i]\nend\nend\nif #freed == 0 then return {commands, 0} end\nredis.call('DEL', unpack(freed))\nreturn {commands + 1, #freed}",
 };

@@ -16,7 +16,8 @@ for i, value in ipairs(values) do
       now = tonumber(redis.call('TIME')[1])
       commands = commands + 1
     end
-    if due and tonumber(due) <= now then freed[#freed + 1] = KEYS[i] end
+    -- node-resque rounds, and another host's clock may be ahead.
+    if due and tonumber(due) <= now + 10 then freed[#freed + 1] = KEYS[i] end
   elseif value and (id == '' or string.sub(value, -#id - 1) == '.' .. id) then
     freed[#freed + 1] = KEYS[i]
   end
