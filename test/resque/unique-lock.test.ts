@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { activeJob } from "../../src/active-job/active-job.ts";
 import type { Airlift } from "../../src/airlift.ts";
 import { discard, release, retry } from "../../src/core/directive.ts";
 import { StoreError } from "../../src/core/errors.ts";
@@ -313,6 +314,41 @@ describe.each(setups())("unique jobs over $name", (kind) => {
       expect(await freeLocks(world.client, locks)).toBe(7_000);
       expect(await lockNames()).toEqual([]);
     }, 20_000);
+  });
+
+  describe("of Active Job", () => {
+    const invoice = (unique: UniqueOptions<readonly [id: number, format: string]>) =>
+      activeJob<readonly [id: number, format: string]>({
+        class: "InvoiceJob",
+        queue: "q",
+        unique,
+        perform: () => undefined,
+      });
+
+    test("are the same by their arguments, though each payload has an id and a time", async () => {
+      const job = invoice({ until: "done" });
+      const app = world.app({ jobs: [job] });
+      expect(await app.enqueue(job, [1, "pdf"])).toMatchObject({ kind: "queued" });
+      expect(await app.enqueue(job, [1, "pdf"])).toMatchObject({ kind: "dropped" });
+      expect(await app.enqueue(job, [1, "csv"])).toMatchObject({ kind: "queued" });
+      expect(await app.drain()).toMatchObject({ succeeded: 2 });
+      expect(await lockNames()).toEqual([]);
+    });
+
+    test("are the same by a key, which sees the arguments; those of another class are others", async () => {
+      const unique: UniqueOptions<readonly [id: number, format: string]> = { until: "start", key: ([id]) => `${id}` };
+      const job = invoice(unique);
+      const other = activeJob({ ...job, class: "OtherJob", unique });
+      const app = world.app({ jobs: [job, other] });
+      expect(await app.enqueue(job, [1, "pdf"])).toMatchObject({ kind: "queued" });
+      expect(await app.enqueue(job, [1, "csv"])).toMatchObject({ kind: "dropped" });
+      expect(await app.enqueue(other, [1, "csv"])).toMatchObject({ kind: "queued" });
+      expect(await app.enqueue({ queue: "q", class: "InvoiceJob", args: [1, "xml"] })).toMatchObject({
+        kind: "dropped",
+      });
+      await app.drain();
+      expect(await lockNames()).toEqual([]);
+    });
   });
 
   test("a delayed job that is moved to another time takes its lock along", async () => {
