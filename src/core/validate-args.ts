@@ -60,7 +60,8 @@ async function refuse(issues: Issues, value: unknown): Promise<never> {
 
 function refuseToDecode(error: unknown): never {
   // A decoder that knows what is wrong has said so.
-  if (error instanceof InvalidArgumentsError) throw invalid(error.message, { ...(error.path !== undefined && { path: error.path }) });
+  if (error instanceof InvalidArgumentsError)
+    throw invalid(error.message, { ...(error.path !== undefined && { path: error.path }) });
   const { exception, message } = toFailure(error);
   throw invalid(`the payload cannot be decoded: ${exception}: ${message}`, { cause: error });
 }
