@@ -3,7 +3,7 @@ import type { LuaScript } from "../client.ts";
 
 export const writeStatuses: LuaScript = {
   name: "write-statuses",
-  sha1: "c559d246b2f5242a05ac38cc3fc15b1e2ad68015",
-  keyLockingSha1: "e53de313db7477c7c08982af14b561710f5e377e",
-  source: "local jobs, commands, written = #KEYS / 2, 2, 0\nlocal seen = redis.call('MGET', unpack(KEYS))\nfor i = 1, jobs do\nlocal mine, at = '\"claim\":\"' .. ARGV[4 * i - 3] .. '\",', 4 * i - 2\nlocal entry, old = seen[i] or '', seen[jobs + i] or ''\nlocal stays = ARGV[at + 1] == '1' and string.find(old, mine, 1, true)\nif string.sub(entry, 2, #mine + 1) == mine and not stays then\nredis.call('SET', KEYS[jobs + i], (string.match(old, '^{\"enqueuedMs\":%d+,') or '{') .. ARGV[at + 2], 'PX', ARGV[at])\ncommands, written = commands + 1, written + 1\nend\nend\nreturn {commands, written}",
+  sha1: "a9aa9be8a3b7a943e4189f6606677aa9541d07c5",
+  keyLockingSha1: "568b5add587d8ba4b5bdbcae714f40c558a475db",
+  source: "local jobs, commands, written = #KEYS / 2, 2, 0\nlocal seen = redis.call('MGET', unpack(KEYS))\nfor i = 1, jobs do\nlocal mine, at = '\"claim\":\"' .. ARGV[4 * i - 3] .. '\"', 4 * i - 2\nlocal entry, old = seen[i] or '', seen[jobs + i] or ''\nlocal stays = ARGV[at + 1] == '1' and string.find(old, mine, 1, true)\nif string.sub(entry, 2, #mine + 1) == mine and not stays then\nredis.call('SET', KEYS[jobs + i], (string.match(old, '^{\"enqueuedMs\":%d+,') or '{') .. ARGV[at + 2], 'PX', ARGV[at])\ncommands, written = commands + 1, written + 1\nend\nend\nreturn {commands, written}",
 };

@@ -11,7 +11,7 @@ Keeps: whoever holds a job writes its status and nobody else, so no late request
 local jobs, commands, written = #KEYS / 2, 2, 0
 local seen = redis.call('MGET', unpack(KEYS))
 for i = 1, jobs do
-  local mine, at = '"claim":"' .. ARGV[4 * i - 3] .. '",', 4 * i - 2
+  local mine, at = '"claim":"' .. ARGV[4 * i - 3] .. '"', 4 * i - 2
   local entry, old = seen[i] or '', seen[jobs + i] or ''
   local stays = ARGV[at + 1] == '1' and string.find(old, mine, 1, true)
   if string.sub(entry, 2, #mine + 1) == mine and not stays then
