@@ -13,7 +13,7 @@ import { createPerformer } from "./core/perform-job.ts";
 import { createRegistry } from "./core/registry.ts";
 import type { DrainReport } from "./core/report.ts";
 import { createResources, type ResourceFactories } from "./core/resources.ts";
-import { createEnqueuer, type Enqueued, type EnqueuedAll, type JobOfArgs } from "./enqueue-jobs.ts";
+import type { Enqueued, EnqueuedAll, Enqueuer, JobOfArgs } from "./enqueue-jobs.ts";
 import { type AirliftOptions, DEFAULT_AIRLIFT_OPTIONS, type ResolvedAirliftOptions } from "./options.ts";
 import type { EnqueueRequest } from "./resque/encoded-job.ts";
 import { createKeys } from "./resque/keys.ts";
@@ -118,12 +118,20 @@ export function createAirlift<
     options.jobs,
   );
   const statusPolicy = createStatusPolicy(options.status, options.jobs);
-  const enqueuer = createEnqueuer({
-    ...{ redis, keys, registry, loadHooks, bigIntegers },
-    ...{ status: options.status, nowMs: systemClock.nowMs },
-  });
+  // Most drains enqueue nothing.
+  let loadedEnqueuer: Promise<Enqueuer> | undefined;
+  const loadEnqueuer = (): Promise<Enqueuer> => {
+    loadedEnqueuer ??= import("./enqueue-jobs.ts").then(({ createEnqueuer }) =>
+      createEnqueuer({
+        ...{ redis, keys, registry, loadHooks, bigIntegers },
+        ...{ status: options.status, nowMs: systemClock.nowMs },
+      }),
+    );
+    return loadedEnqueuer;
+  };
   const scheduler = options.scheduler?.bind({
-    ...{ client: redis, keys, logger, nowMs: systemClock.nowMs, encode: enqueuer.encode },
+    ...{ client: redis, keys, logger, nowMs: systemClock.nowMs },
+    encode: async (job) => (await loadEnqueuer()).encode(job),
     queueOf: (className) => registry.find(className)?.queue,
     onEnqueued: async (jobs) => (await loadHooks())?.afterEnqueue(jobs),
   });
@@ -194,12 +202,13 @@ export function createAirlift<
   return {
     ...createAdmin({ client: redis, keys, nowMs: systemClock.nowMs, failedQueues }, scheduler),
     options: settings,
-    enqueue: (job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) => enqueuer.enqueue(job, args),
-    enqueueAt: (at: Date | number, job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) =>
-      enqueuer.enqueue(job, args, { at }),
-    enqueueIn: (inMs: number, job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) =>
-      enqueuer.enqueue(job, args, { inMs }),
-    enqueueAll: enqueuer.enqueueAll,
+    enqueue: async (job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) =>
+      (await loadEnqueuer()).enqueue(job, args),
+    enqueueAt: async (at: Date | number, job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) =>
+      (await loadEnqueuer()).enqueue(job, args, { at }),
+    enqueueIn: async (inMs: number, job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) =>
+      (await loadEnqueuer()).enqueue(job, args, { inMs }),
+    enqueueAll: async (jobs) => (await loadEnqueuer()).enqueueAll(jobs),
     async drain(drainOptions = {}) {
       checkDrainOptions(drainOptions);
       return drainOnce(drainOptions);
