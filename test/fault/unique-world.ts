@@ -272,7 +272,7 @@ export class UniqueWorld {
       seen.set(key, raw);
     }
     for (const { key, id } of guarded)
-      expect(locks.get(key), `a job lives without its lock ${key}`).toMatch(new RegExp(`\\.${id}$`));
+      expect(locks.get(key) ?? "", `a job lives without its lock ${key}`).toMatch(new RegExp(`\\.${id}$`));
     for (const [key, value] of locks) {
       const ids = holders.filter((holder) => holder.key === key).map(({ id }) => id);
       expect(ids, `nobody lives under the lock ${key}`).toContain(value.slice(value.lastIndexOf(".") + 1));
