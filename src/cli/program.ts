@@ -3,6 +3,7 @@ import { addDevCommand } from "./dev.ts";
 import { addDrainCommand } from "./drain.ts";
 import { addEnqueueCommand } from "./enqueue.ts";
 import { addGatewayCommand } from "./gateway.ts";
+import { addJobCommand } from "./job.ts";
 import { readOwnPackage } from "./own-modules.ts";
 import { addStatusCommand } from "./status.ts";
 import { addWorkCommand } from "./work.ts";
@@ -46,6 +47,7 @@ export function createProgram(): Command {
   addEnqueueCommand(program);
   addGatewayCommand(program);
   addStatusCommand(program);
+  addJobCommand(program);
   addHelpCommand(program);
   return program;
 }

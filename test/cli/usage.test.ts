@@ -13,7 +13,7 @@ const WRONG: WrongUsage[] = [
   ["drian", "unknown command 'drian' (Did you mean drain?)"],
   ["drain --quues mail", "unknown option '--quues' (Did you mean --queues?)"],
   ["status more", "too many arguments for 'status'. Expected 0 arguments but got 1: more."],
-  ["help nope", /'nope' is invalid.*Allowed choices are dev, drain, work, enqueue, gateway, status\.$/],
+  ["help nope", /'nope' is invalid.*Allowed choices are dev, drain, work, enqueue, gateway, status, .*\bjob\b.*\.$/],
   ["drain --app", "option '--app <file>' argument missing"],
   ["drain --concurrency 0", /--concurrency.*'0' is invalid\. Expected a whole number from 1\.$/],
   ["drain --concurrency 2.5", /--concurrency.*'2\.5' is invalid\./],
