@@ -1,5 +1,6 @@
 export type { AirliftAdmin, DelayedAdmin, FailedAdmin, QueueAdmin, RetryAdmin, WorkerAdmin } from "./admin.ts";
 export { type Airlift, createAirlift, type DrainOptions, type Enqueued, type EnqueuedAll } from "./airlift.ts";
+export type { CheckIn } from "./core/checkins.ts";
 export { type Directive, discard, release, retry } from "./core/directive.ts";
 export { DrainError } from "./core/drain.ts";
 export type { UnknownClassPolicy } from "./core/drain-deps.ts";
@@ -10,6 +11,7 @@ export { InvalidArgumentsError } from "./core/invalid-arguments.ts";
 export { type DefineJob, defineJob, defineJobsWith, type JobDefinition, type Perform } from "./core/job.ts";
 export type { JobContext, Logger } from "./core/job-context.ts";
 export type { RunHandler } from "./core/job-runner.ts";
+export type { CompletedJob, JobState, JobStatus, StatusOptions } from "./core/job-status.ts";
 export { type AnyMiddleware, defineMiddleware, type Middleware, type Next, type Passed } from "./core/middleware.ts";
 export type { Failure, Outcome } from "./core/outcome.ts";
 export type { DrainReport, StopReason } from "./core/report.ts";
