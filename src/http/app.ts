@@ -5,6 +5,7 @@ import { methodNotAllowed } from "hono/method-not-allowed";
 import { describeRoute, generateSpecs, validator } from "hono-openapi";
 import type { Airlift } from "../airlift.ts";
 import { isStoreError } from "../core/errors.ts";
+import { addAdminRoutes } from "./admin-app.ts";
 import { requireToken } from "./auth.ts";
 import { enqueueRoute } from "./enqueue-route.ts";
 import { issuesToFieldErrors } from "./field-errors.ts";
@@ -18,8 +19,8 @@ export type { HttpAppOptions, HttpTokens } from "./options.ts";
 
 /**
  * The HTTP API of an Airlift app, for every host that speaks `fetch`: `POST /queues/:queue/jobs`, `POST` and `GET /drain`,
- * `GET /status`, `GET /health`, `GET /openapi.json`. Errors are `application/problem+json`. All but the last two are closed
- * until `tokens` names a token for them. It can be mounted under a path: `new Hono().route("/airlift", app)`.
+ * `GET /status`, what looks at queues, workers and jobs and changes them, `GET /health`, `GET /openapi.json`. Errors are
+ * `application/problem+json`. All but the last two are closed until `tokens` names a token for them. It can be mounted under a path: `new Hono().route("/airlift", app)`.
  *
  * @example
  * ```ts
@@ -82,6 +83,7 @@ export function createHttpApp(airlift: Airlift, options: HttpAppOptions = {}): H
     async (c) => noStore(await drainRoute(c, c.req.valid("query"), airlift, resolved)),
   );
   app.get("/status", describeRoute(ROUTES.status), mayOperate, async (c) => noStore(await statusRoute(c, airlift)));
+  addAdminRoutes(app, airlift, { mayOperate, allowBody: allowBodyOf, maxMs: resolved.maxDrainMs });
   const health = createHealthRoute(airlift, resolved);
   app.get("/health", describeRoute(ROUTES.health), async (c) => noStore(await health(c)));
   app.get("/openapi.json", describeRoute(ROUTES.openapi), async (c) => {
@@ -98,7 +100,7 @@ function noStore(response: Response): Response {
 }
 
 function refuseMethod(c: Context, methods: readonly string[]): Response {
-  const allow = methods.filter((method) => method !== "HEAD" || !methods.includes("POST")).join(", ");
+  const allow = methods.filter((method) => method !== "HEAD" || !c.req.path.endsWith("/drain")).join(", ");
   if (c.req.method === "OPTIONS") return new Response(null, { status: 204, headers: { allow: `${allow}, OPTIONS` } });
   return problem({
     kind: "method-not-allowed",

@@ -78,7 +78,8 @@ export const DrainReportSchema: v.GenericSchema<unknown, DrainReport> = v.pipe(
 
 type Responses = NonNullable<DescribeRouteOptions["responses"]>;
 
-const json = (description: string, schema: Parameters<typeof resolver>[0]) => ({
+/** An answer in JSON. */
+export const json = (description: string, schema: v.GenericSchema): Responses[string] => ({
   description,
   content: { "application/json": { schema: resolver(schema) } },
 });
@@ -92,7 +93,8 @@ const PROBLEMS = {
   503: "The store cannot be used; Retry-After says for how long, where known",
 } as const;
 
-function problems(...statuses: (keyof typeof PROBLEMS)[]): Responses {
+/** The problems that a route may answer with. */
+export function problems(...statuses: (keyof typeof PROBLEMS)[]): Responses {
   const content = { "application/problem+json": { schema: resolver(ProblemSchema) } };
   return Object.fromEntries(statuses.map((status) => [status, { description: PROBLEMS[status], content }]));
 }

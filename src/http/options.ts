@@ -8,7 +8,7 @@ import { issuesToFieldErrors } from "./field-errors.ts";
 export interface HttpTokens {
   /** For `POST /queues/:queue/jobs`. */
   readonly enqueue?: string | readonly string[] | undefined;
-  /** For `/drain` and `/status`. */
+  /** For `/drain`, `/status`, and all that looks at queues, workers and jobs or changes them. */
   readonly operate?: string | readonly string[] | undefined;
 }
 

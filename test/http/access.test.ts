@@ -74,7 +74,7 @@ test("a request that is refused for its token puts nothing into the queue", asyn
 
 describe("routes and methods", () => {
   test("an unknown path is a 404", async () => {
-    for (const path of ["/", "/queues", "/queues/mail", "/queues/mail/jobs/", "/queues/a/b/jobs", "/drain/now"]) {
+    for (const path of ["/", "/queue", "/queues/mail", "/queues/mail/jobs/", "/queues/a/b/jobs", "/drain/now"]) {
       expect(await problemOf(await open.request(path))).toMatchObject({
         type: "urn:airlift:problem:not-found",
         status: 404,
@@ -83,9 +83,9 @@ describe("routes and methods", () => {
   });
 
   test.each([
-    ["GET", "/queues/mail/jobs", "POST"],
-    ["HEAD", "/queues/mail/jobs", "POST"],
-    ["PUT", "/queues/mail/jobs", "POST"],
+    ["PUT", "/queues/mail/jobs", "POST, GET, HEAD"],
+    ["GET", "/failed/retry", "POST"],
+    ["HEAD", "/failed/retry", "POST"],
     ["DELETE", "/drain", "POST, GET"],
     ["HEAD", "/drain", "GET, POST"],
     ["POST", "/status", "GET, HEAD"],
@@ -107,7 +107,7 @@ describe("routes and methods", () => {
       method: "OPTIONS",
       headers: { origin: "http://a.b" },
     });
-    expect([response.status, response.headers.get("allow")]).toEqual([204, "POST, OPTIONS"]);
+    expect([response.status, response.headers.get("allow")]).toEqual([204, "POST, GET, HEAD, OPTIONS"]);
     expect(response.headers.get("access-control-allow-origin")).toBeNull();
   });
 

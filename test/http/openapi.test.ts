@@ -1,5 +1,6 @@
 import type { JSONSchema7 } from "json-schema";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ADMIN_ROUTES } from "../../src/http/admin-routes.ts";
 import { DURATION } from "../../src/http/job-time.ts";
 import { type OpenApp, openApp } from "./open-app.ts";
 
@@ -42,7 +43,7 @@ test("it describes the app's routes, all of them and no others", () => {
       .map(([name]) => name)
       .toSorted(),
   ).toEqual([...new Set(routes)].toSorted());
-  expect(operations()).toHaveLength(6);
+  expect(operations()).toHaveLength(6 + ADMIN_ROUTES.length);
 });
 
 test("it is a valid document of OpenAPI 3.1", () => {
@@ -85,11 +86,12 @@ test("every reference leads to something, and everything is referred to", () => 
 
 test("what needs a token says which one, and nothing else does", async () => {
   const closed = operations().filter(([, { security }]) => security);
+  const admin = ADMIN_ROUTES.map(({ method, path }) => `${method.toUpperCase()} ${path.replace(":queue", "{queue}")}`);
   expect(Object.fromEntries(closed.map(([name, { security }]) => [name, security]))).toEqual({
     "POST /queues/{queue}/jobs": [{ enqueueToken: [] }],
-    "POST /drain": [{ operateToken: [] }],
-    "GET /drain": [{ operateToken: [] }],
-    "GET /status": [{ operateToken: [] }],
+    ...Object.fromEntries(
+      ["POST /drain", "GET /drain", "GET /status", ...admin].map((name) => [name, [{ operateToken: [] }]]),
+    ),
   });
   for (const [name, { security }, path] of operations()) {
     const [method = ""] = name.split(" ");

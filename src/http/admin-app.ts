@@ -1,0 +1,110 @@
+import type { Context, Hono, MiddlewareHandler } from "hono";
+import { type DescribeRouteOptions, describeRoute, resolver, validator } from "hono-openapi";
+import * as v from "valibot";
+import type { Airlift } from "../airlift.ts";
+import { describeJsonError, parseJson } from "../core/json.ts";
+import { ANSWERS } from "./admin-answers.ts";
+import { ADMIN_ROUTES, type AdminRoute } from "./admin-routes.ts";
+import { issuesToFieldErrors } from "./field-errors.ts";
+import { mediaType, refuseContentEncoding, unsupportedMediaType } from "./media-type.ts";
+import { json, problems } from "./openapi.ts";
+import { invalid } from "./operate-routes.ts";
+import { decodeUtf8 } from "./parse-json.ts";
+import { problem } from "./problem.ts";
+
+export interface AdminAppOptions {
+  readonly mayOperate: MiddlewareHandler;
+  /** Refuses a body that is too large. */
+  readonly allowBody: MiddlewareHandler;
+  /** How long an answer may take, in milliseconds. */
+  readonly maxMs: number;
+}
+
+/** Adds the routes that look at queues, workers and jobs, and change them. */
+export function addAdminRoutes(app: Hono, airlift: Airlift, options: AdminAppOptions): void {
+  const { mayOperate, allowBody, maxMs } = options;
+  for (const route of ADMIN_ROUTES) {
+    const answer = async (c: Context, input: object): Promise<Response> => {
+      const deadlineMs = Date.now() + maxMs;
+      try {
+        return toResponse(await route.run({ airlift, input, queue: c.req.param("queue") ?? "", deadlineMs }));
+      } catch (error) {
+        // By name, as a host may have bundled Airlift twice.
+        if (!(error instanceof Error && error.name === "UsageError")) throw error;
+        return problem({
+          ...{ kind: "invalid-request", status: 400, title: "The request is not valid" },
+          detail: `${error.message}.`,
+        });
+      }
+    };
+    if (route.method === "get") {
+      const query = validator("query", route.input, (result) =>
+        result.success ? undefined : invalid(issuesToFieldErrors(result.error)),
+      );
+      // The validator has just made it, by the route's own schema.
+      const read = (c: Context): object => c.req.valid("query" as never);
+      app.get(route.path, describeRoute(describe(route)), mayOperate, query, (c) => answer(c, read(c)));
+    } else {
+      app.post(
+        ...([route.path, describeRoute(describe(route)), mayOperate] as const),
+        async (c, next) => refuseContentEncoding(c) ?? (await next()),
+        allowBody,
+        async (c) => {
+          const body = await readBody(c, route.input);
+          return body instanceof Response ? body : answer(c, body);
+        },
+      );
+    }
+  }
+}
+
+async function readBody(c: Context, schema: AdminRoute["input"]): Promise<object | Response> {
+  const bytes = new Uint8Array(await c.req.arrayBuffer());
+  let value: unknown = {};
+  if (bytes.length > 0) {
+    if (mediaType(c) !== "application/json") return unsupportedMediaType("application/json");
+    const text = decodeUtf8(bytes);
+    if (text === undefined) return invalid([{ path: "", message: "is not valid UTF-8" }]);
+    try {
+      value = parseJson(text);
+    } catch (error) {
+      return invalid([{ path: "", message: describeJsonError(error) }]);
+    }
+  }
+  const result = v.safeParse(schema, Array.isArray(value) ? null : value);
+  return result.success ? result.output : invalid(issuesToFieldErrors(result.issues));
+}
+
+/** What came from a payload may hold integers of any size, which `c.json` refuses. */
+function toResponse(value: unknown): Response {
+  const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+  const text = JSON.stringify(value, (_key, member: unknown) =>
+    typeof member === "bigint" ? rawJSON(String(member)) : member,
+  );
+  return new Response(text, { headers: { "content-type": "application/json", "cache-control": "no-store" } });
+}
+
+const QUEUE_PARAMETER = {
+  in: "path" as const,
+  name: "queue",
+  required: true,
+  description: "The queue's name, percent-encoded",
+  schema: { type: "string" as const, minLength: 1 },
+};
+
+function describe({ method, path, id, summary, input, answer }: AdminRoute): DescribeRouteOptions {
+  return {
+    operationId: id,
+    summary,
+    security: [{ operateToken: [] }],
+    ...(path.includes(":queue") && { parameters: [QUEUE_PARAMETER] }),
+    ...(method === "post" && {
+      requestBody: { required: false, content: { "application/json": { schema: resolver(input) } } },
+    }),
+    responses: {
+      200: json(method === "get" ? "As Redis has it now" : "It is done", ANSWERS[answer]),
+      ...problems(400, 401, 403, 503),
+      ...(method === "post" && problems(413, 415)),
+    },
+  };
+}
