@@ -234,6 +234,9 @@ describe.each(setups())("enqueueing over $name", (kind) => {
       failures: 0,
       failed: 0,
       drains: 0,
+      delayed: 0,
+      retries: 0,
+      pausedClasses: [],
     });
     await app.enqueueAll(["b", "a", "b"].map((queue) => ({ queue, class: "A" })));
     await world.send(["SET", world.keys.pauseAll, "true"], ["SET", world.keys.queuePause("a"), "1"]);
