@@ -9,6 +9,7 @@ import { addAdminRoutes } from "./admin-app.ts";
 import { requireToken } from "./auth.ts";
 import { enqueueRoute } from "./enqueue-route.ts";
 import { issuesToFieldErrors } from "./field-errors.ts";
+import { JOB_ROUTE, jobRoute } from "./job-route.ts";
 import { mediaType, refuseContentEncoding } from "./media-type.ts";
 import { ROUTES, SPEC_OPTIONS } from "./openapi.ts";
 import { createHealthRoute, DrainQuerySchema, drainRoute, invalid, statusRoute } from "./operate-routes.ts";
@@ -83,6 +84,8 @@ export function createHttpApp(airlift: Airlift, options: HttpAppOptions = {}): H
     async (c) => noStore(await drainRoute(c, c.req.valid("query"), airlift, resolved)),
   );
   app.get("/status", describeRoute(ROUTES.status), mayOperate, async (c) => noStore(await statusRoute(c, airlift)));
+  const mayAsk = requireToken("enqueue", [...resolved.tokens.enqueue, ...resolved.tokens.operate]);
+  app.get("/jobs/:id", describeRoute(JOB_ROUTE), mayAsk, async (c) => noStore(await jobRoute(c, airlift)));
   addAdminRoutes(app, airlift, { mayOperate, allowBody: allowBodyOf, maxMs: resolved.maxDrainMs });
   const health = createHealthRoute(airlift, resolved);
   app.get("/health", describeRoute(ROUTES.health), async (c) => noStore(await health(c)));

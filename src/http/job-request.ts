@@ -11,7 +11,7 @@ export const MAX_NESTING = 100;
 /** One job of a request. No message quotes what was sent. */
 export const JobSchema: v.GenericSchema<
   unknown,
-  { class: string; args: unknown[]; at?: string | undefined; in?: string | undefined }
+  { class: string; args: unknown[]; at?: string | undefined; in?: string | undefined; id?: string | undefined }
 > = v.pipe(
   v.strictObject(
     {
@@ -48,10 +48,17 @@ export const JobSchema: v.GenericSchema<
           v.description("In what time the job may run; not together with at"),
         ),
       ),
+      id: v.optional(
+        v.pipe(
+          v.string("must be a string"),
+          v.regex(/^[\w.:-]{1,100}$/, "must be 1 to 100 letters, digits, or any of _ . : -"),
+          v.description("Under which the job's status is kept, if the app keeps it; left out, it gets one"),
+        ),
+      ),
     },
     (issue) => {
       if (issue.expected === "never")
-        return "is not a member of a job; a job has class and args, and may have at or in";
+        return "is not a member of a job; a job has class and args, and may have at, in or id";
       return issue.expected === '"class"' ? "is required" : "must be an object with class and args";
     },
   ),
@@ -73,7 +80,7 @@ export function readJob(value: unknown, queue: string, classes: ReadonlySet<stri
   }
   const result = v.safeParse(JobSchema, value);
   if (!result.success) return { kind: "refused", status: 400, errors: issuesToFieldErrors(result.issues) };
-  const { at, in: delay } = result.output;
+  const { at, in: delay, id } = result.output;
   if (at !== undefined && delay !== undefined) {
     return { kind: "refused", status: 400, errors: [{ path: "in", message: "must not stand beside at" }] };
   }
@@ -83,6 +90,7 @@ export function readJob(value: unknown, queue: string, classes: ReadonlySet<stri
   const when = {
     ...(at !== undefined && { at: readInstant(at) as number }),
     ...(delay !== undefined && { inMs: readDuration(delay) as number }),
+    ...(id !== undefined && { id }),
   };
   return { kind: "job", job: { queue, class: result.output.class, args: result.output.args, ...when } };
 }

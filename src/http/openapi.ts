@@ -88,6 +88,7 @@ const PROBLEMS = {
   400: "The request is not valid; errors names what",
   401: "No valid bearer token",
   403: "Not allowed here, or no token is configured for this route",
+  404: "There is nothing under this name",
   413: "The body, or a line of it, is too large",
   415: "The body's type, charset or encoding cannot be read",
   503: "The store cannot be used; Retry-After says for how long, where known",

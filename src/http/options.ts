@@ -6,9 +6,9 @@ import { issuesToFieldErrors } from "./field-errors.ts";
 
 /** Bearer tokens for each role. A role without one is closed. */
 export interface HttpTokens {
-  /** For `POST /queues/:queue/jobs`. */
+  /** For `POST /queues/:queue/jobs` and `GET /jobs/:id`. */
   readonly enqueue?: string | readonly string[] | undefined;
-  /** For `/drain`, `/status`, and all that looks at queues, workers and jobs or changes them. */
+  /** For `/drain`, `/status`, `GET /jobs/:id`, and all that looks at queues, workers and jobs or changes them. */
   readonly operate?: string | readonly string[] | undefined;
 }
 

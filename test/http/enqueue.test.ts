@@ -97,12 +97,12 @@ describe("jobs that are refused with 400, nothing being enqueued", () => {
     [
       "another member",
       { class: "A", arguments: [] },
-      [{ path: "arguments", message: "is not a member of a job; a job has class and args, and may have at or in" }],
+      [{ path: "arguments", message: "is not a member of a job; a job has class and args, and may have at, in or id" }],
     ],
     [
       "a member that every object inherits",
       '{"class":"A","__proto__":{"args":[1]}}',
-      [{ path: "__proto__", message: "is not a member of a job; a job has class and args, and may have at or in" }],
+      [{ path: "__proto__", message: "is not a member of a job; a job has class and args, and may have at, in or id" }],
     ],
     [
       "nesting that Ruby cannot read",

@@ -43,7 +43,7 @@ test("it describes the app's routes, all of them and no others", () => {
       .map(([name]) => name)
       .toSorted(),
   ).toEqual([...new Set(routes)].toSorted());
-  expect(operations()).toHaveLength(6 + ADMIN_ROUTES.length);
+  expect(operations()).toHaveLength(7 + ADMIN_ROUTES.length);
 });
 
 test("it is a valid document of OpenAPI 3.1", () => {
@@ -89,6 +89,7 @@ test("what needs a token says which one, and nothing else does", async () => {
   const admin = ADMIN_ROUTES.map(({ method, path }) => `${method.toUpperCase()} ${path.replace(":queue", "{queue}")}`);
   expect(Object.fromEntries(closed.map(([name, { security }]) => [name, security]))).toEqual({
     "POST /queues/{queue}/jobs": [{ enqueueToken: [] }],
+    "GET /jobs/{id}": [{ enqueueToken: [] }, { operateToken: [] }],
     ...Object.fromEntries(
       ["POST /drain", "GET /drain", "GET /status", ...admin].map((name) => [name, [{ operateToken: [] }]]),
     ),
