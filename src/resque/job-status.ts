@@ -99,6 +99,8 @@ export function endedText(
 ): string {
   const state = stateAfter(outcome);
   if (state === "queued") return queuedText(claim);
+  // It runs on elsewhere.
+  if (state === "running") return runningText(claim, (endedMs ?? nowMs) - (durationMs ?? 0), { worker, toRedisMs });
   const text = textOf(claim, {
     ...{ state, ...attemptOf(claim), worker },
     ...(endedMs !== undefined &&
