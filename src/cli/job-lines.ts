@@ -52,6 +52,8 @@ function formatOutcome(outcome: Outcome): string {
       return `${styleText("yellow", `failed, again in ${formatDuration(outcome.afterMs)}`)}  ${formatFailure(outcome.failure)}`;
     case "postponed":
       return styleText("yellow", `again in ${formatDuration(outcome.afterMs)}`);
+    case "detached":
+      return styleText("yellow", `handed on, back in ${formatDuration(outcome.afterMs)} if not acknowledged`);
     case "released":
       return styleText("yellow", "back in its queue");
     case "requeued":

@@ -1,10 +1,25 @@
+import type { JobAck } from "./job-ack.ts";
+
 /**
  * What a handler may return to say how its job goes on. A job that merely failed throws instead; these are expected endings.
  */
 export type Directive =
   | { readonly kind: "retry"; readonly afterMs: number | undefined; readonly reason: string | undefined }
   | { readonly kind: "discard"; readonly reason: string | undefined }
-  | { readonly kind: "release"; readonly afterMs: number };
+  | { readonly kind: "release"; readonly afterMs: number }
+  | { readonly kind: "detach"; readonly leaseMs: number; readonly dispatch: Dispatch };
+
+/**
+ * Sends a job to who will acknowledge its end. Returns {@link ACCEPTED} if that is to come; anything else, or a throw, ends the job as it would in a
+ * handler.
+ *
+ * @param ack what the receiver needs to find the job
+ * @param options.signal aborted when the drain ends: then nobody waits any more
+ */
+export type Dispatch = (ack: JobAck, options: { readonly signal: AbortSignal }) => unknown;
+
+/** @see Dispatch */
+export const ACCEPTED: unique symbol = Symbol.for("airlift.accepted") as never;
 
 /** Known by a symbol of all copies of this package, so that a handler may return an object of any other shape. */
 const BRAND: unique symbol = Symbol.for("airlift.directive") as never;
@@ -36,7 +51,19 @@ export function release(options: { readonly afterMs?: number } = {}): Directive 
   return brand({ kind: "release", afterMs: checkMs("release", options.afterMs) ?? DEFAULT_RELEASE_AFTER_MS });
 }
 
-/** True for what {@link retry}, {@link discard} and {@link release} make. */
+/**
+ * For targets: hands the job to a receiver that tells its end by itself, while the drain goes on. The job first leaves the drain, in the step that frees
+ * its slot, and waits; only then it is dispatched. If it is not acknowledged before its lease ends, it goes back to its queue, as from a drain
+ * that died.
+ *
+ * @param options.leaseMs how long the receiver has
+ */
+export function detach(options: { readonly leaseMs: number; readonly dispatch: Dispatch }): Directive {
+  checkMs("detach", options.leaseMs, "leaseMs");
+  return brand({ kind: "detach", ...options });
+}
+
+/** True for what {@link retry}, {@link discard}, {@link release} and {@link detach} make. */
 export function isDirective(value: unknown): value is Directive {
   return typeof value === "object" && value !== null && BRAND in value;
 }
@@ -45,7 +72,7 @@ function brand(directive: Directive): Directive {
   return Object.defineProperty(directive, BRAND, { value: true });
 }
 
-function checkMs(name: string, afterMs: number | undefined): number | undefined {
-  if (afterMs === undefined || (Number.isFinite(afterMs) && afterMs >= 0)) return afterMs;
-  throw new TypeError(`${name}: afterMs: expected a number of milliseconds from 0 on, got ${afterMs}`);
+function checkMs(name: string, ms: number | undefined, option = "afterMs"): number | undefined {
+  if (ms === undefined || (Number.isFinite(ms) && ms >= 0)) return ms;
+  throw new TypeError(`${name}: ${option}: expected a number of milliseconds from 0 on, got ${ms}`);
 }

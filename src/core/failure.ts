@@ -65,6 +65,8 @@ const CALLER = /\b(performJob|readArgs|validateArgs)\b/;
 
 /** The handler's part of the stack, without the first lines, which repeat the message. */
 function frames(error: Error): string[] {
+  // One that was told by another program, in whatever form that has.
+  if ("backtrace" in error && Array.isArray(error.backtrace)) return error.backtrace.map(String);
   const lines = String(error.stack ?? "")
     .split("\n")
     .map((line) => line.trim())

@@ -21,6 +21,10 @@ export interface JobContext<Context extends object = object, Resources extends o
   readonly raw: string;
   /** 1 at the first run; each attempt that failed and each drain that died while it held the job adds one. */
   readonly attempt: number;
+  /** How many of the earlier attempts failed. */
+  readonly retries: number;
+  /** When the job's time limit or the drain's budget ends, whichever is sooner, in ms since the epoch. */
+  readonly deadlineMs: number;
   /** Aborted when the job's time limit or the drain's budget ends. */
   readonly signal: AbortSignal;
   /** Under which `airlift.job(id)` tells the job's status, if that is kept. */

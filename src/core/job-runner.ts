@@ -1,5 +1,6 @@
 import { type CheckInChange, messageChange, progressChange } from "./checkins.ts";
 import type { Clock } from "./clock.ts";
+import { detachedOutcome } from "./detached-outcome.ts";
 import { type Directive, isDirective } from "./directive.ts";
 import { outcomeOfFailure } from "./failed-attempt.ts";
 import { toFailure } from "./failure.ts";
@@ -35,6 +36,8 @@ export interface JobRunnerOptions<C extends Claim> {
   readonly onCheckIn?: (claim: C, change: CheckInChange) => void;
   /** The time limit of classes that have none of their own. */
   readonly timeoutMs: number;
+  /** When all jobs are aborted, by who runs them. @default never */
+  readonly endMs?: number;
   /** Called once for each started job, possibly before `start` returns. */
   readonly onEnd: (claim: C, outcome: Outcome, durationMs: number) => void;
 }
@@ -77,6 +80,7 @@ const TOLD = Promise.resolve();
 /** Made for each job, so the signal and the logger are made only when they are asked for. */
 class Context<C extends Claim = Claim> implements JobContext {
   readonly queue: string;
+  readonly deadlineMs: number;
   /** Set by who performs the job. */
   context: object = NOTHING;
   resources: object = NOTHING;
@@ -88,8 +92,14 @@ class Context<C extends Claim = Claim> implements JobContext {
   #controller: AbortController | undefined;
   #reason: Error | undefined;
 
-  constructor(claim: C, job: JobOf<"job">, options: Pick<JobRunnerOptions<C>, "logger" | "onCheckIn">) {
+  constructor(
+    claim: C,
+    job: JobOf<"job">,
+    options: Pick<JobRunnerOptions<C>, "logger" | "onCheckIn">,
+    deadlineMs: number,
+  ) {
     this.queue = claim.queue;
+    this.deadlineMs = deadlineMs;
     this.#claim = claim;
     this.#job = job;
     this.#options = options;
@@ -106,6 +116,9 @@ class Context<C extends Claim = Claim> implements JobContext {
   }
   get attempt(): number {
     return this.#job.attempt;
+  }
+  get retries(): number {
+    return this.#job.retries;
   }
   get signal(): AbortSignal {
     if (!this.#controller) {
@@ -192,12 +205,22 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
   };
 
   const succeed = (run: Run<C>, result: unknown): void => {
-    if (run.index < 0) return;
-    if (isDirective(result)) end(run, directed(run, result));
-    else end(run, result !== undefined && options.keepsResult?.(run.definition) ? { kind: "ok", result } : OK, result);
+    if (run.index >= 0) end(run, outcomeOf(run, result), toldBy(result));
+  };
+
+  const outcomeOf = (run: Run<C>, result: unknown): Outcome => {
+    if (isDirective(result)) return directed(run, result);
+    return result !== undefined && options.keepsResult?.(run.definition) ? { kind: "ok", result } : OK;
   };
 
   const directed = (run: Run<C>, directive: Directive): Outcome => {
+    if (directive.kind === "detach") {
+      return detachedOutcome(directive, {
+        ofResult: (result) => outcomeOf(run, result),
+        ofError: (error) => failedOutcome(run, toFailure(error), error),
+        onEnd: (outcome, told) => options.hooks?.afterJob(run.definition, run.context, outcome, toldBy(told)),
+      });
+    }
     if (directive.kind === "release") return { kind: "postponed", afterMs: directive.afterMs };
     if (directive.kind === "discard") return { kind: "discarded", reason: directive.reason };
     const { reason = "the handler asked for another attempt", afterMs } = directive;
@@ -243,14 +266,16 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
       return longestMs;
     },
     start(claim, job, definition) {
-      const context = new Context(claim, job, options);
+      const startedMs = clock.nowMs();
       const limitMs = definition.timeoutMs ?? timeoutMs;
+      const deadlineMs = Math.min(startedMs + limitMs, options.endMs ?? Number.POSITIVE_INFINITY);
+      const context = new Context(claim, job, options, deadlineMs);
       const hasOwnLimit = definition.timeoutMs !== undefined;
       const run: Run<C> = {
         claim,
         context,
         definition,
-        startedMs: clock.nowMs(),
+        startedMs,
         limitMs,
         hasOwnLimit,
         index: running.length,
@@ -286,6 +311,11 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
       cancelWatch = undefined;
     },
   };
+}
+
+/** What a directive says is in the outcome. */
+function toldBy(result: unknown): unknown {
+  return isDirective(result) ? undefined : result;
 }
 
 function timedOut(message: string): Failure {

@@ -17,7 +17,7 @@ export interface StatusOptions {
  *
  * - `queued`: in its queue; also after it was given back, and after its drain died
  * - `delayed`: waits for its time, `dueMs`; once that has come, in its queue or on its way there
- * - `running`: its handler runs
+ * - `running`: its handler runs, or it was handed to a function that has not told its end yet
  * - `retrying`: an attempt has failed, the next one waits for `dueMs`, as above
  * - `done`, `discarded`: it is over, and well
  * - `failed`: it is over, in the failed list
@@ -84,6 +84,7 @@ const STATES = {
   dropped: "dropped",
   retrying: "retrying",
   postponed: "delayed",
+  detached: "running",
   released: "queued",
   requeued: "queued",
 } as const satisfies Record<Outcome["kind"], JobState>;
