@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { UsageError } from "./core/errors.ts";
 import type { StatusOptions } from "./core/job-status.ts";
+import { type LimitOptions, limitProblem } from "./core/limit.ts";
 import type { Backoff } from "./core/retry.ts";
 import { type UniqueOptions, uniqueProblem } from "./core/unique.ts";
 
@@ -81,6 +82,12 @@ const jobSchema = v.strictObject(
     ),
     status: v.optional(
       is<StatusOptions | false>((value) => value === false || isStatus(value), `${STATUS_EXPECTED} or false`),
+    ),
+    limit: v.optional(
+      v.custom<LimitOptions>(
+        (value) => limitProblem(value) === undefined,
+        ({ input }) => limitProblem(input) ?? "",
+      ),
     ),
     args: v.optional(is((value) => isFunction(standardOf(value)?.["validate"]), "a schema of Standard Schema")),
     decode: v.optional(fn),

@@ -4,6 +4,7 @@ const WHY: Readonly<Record<StopReason, string>> = {
   empty: "the queues are empty",
   deadline: "the time is up",
   paused: "what is left is paused",
+  limited: "what is left waits for the limits of its classes",
   budget: "the number of jobs asked for is reached",
   aborted: "asked to stop",
   lost: "silent for longer than the lease; another drain has taken the jobs back",

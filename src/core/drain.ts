@@ -21,6 +21,8 @@ export class DrainError extends AirliftError {
 
 /** How long a store may fail before anything is claimed: nothing is at stake yet, and a wrong address should be told soon. */
 const PATIENCE_MS = 5_000;
+/** Reasons to stop that are none if nothing is left. */
+const ENDS_WELL: ReadonlySet<StopReason> = new Set(["deadline", "budget", "paused", "limited"]);
 /** What looks for more work while jobs run, or tidies up after an error, is not worth more time. */
 const BRIEF_MS = 1_000;
 
@@ -36,6 +38,7 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
   const startedMs = clock.nowMs();
   const tally = createTally();
   const due = createDue(store, deps.ticker, clock);
+  let freesAtMs: number | undefined;
   const emit = guardListeners(deps.listeners, guardLogger(deps.logger));
   const deadlineMs = options.deadlineMs ?? Number.POSITIVE_INFINITY;
   const budgetEndMs = deadlineMs - settings.marginMs;
@@ -62,7 +65,7 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
     promoted: tally.promoted,
     scheduled: tally.scheduled,
     lost: tally.lost,
-    nextDueMs: due.nextMs,
+    nextDueMs: freesAtMs === undefined ? due.nextMs : Math.min(freesAtMs, due.nextMs ?? freesAtMs),
     commands: store.usage.commands,
     requests: store.usage.requests,
     durationMs: clock.nowMs() - startedMs,
@@ -122,13 +125,13 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
     });
     try {
       const stopped = await loop.run();
+      freesAtMs = loop.freesAtMs;
       tally.released += (await lastly(() => store.close())).released;
       // What an app does not know and does not fail is left behind by a drain that has nothing more to do.
       if (stopped === "empty" && settings.unknownClass === "fail") return { stopped, remaining: 0 };
       const remaining = await lastly(() => store.countQueued());
       // The reason to stop and the jobs may come to an end together.
-      const isOver = remaining === 0 && (stopped === "deadline" || stopped === "budget" || stopped === "paused");
-      return { stopped: isOver ? "empty" : stopped, remaining };
+      return { stopped: remaining === 0 && ENDS_WELL.has(stopped) ? "empty" : stopped, remaining };
     } catch (error) {
       // If the store is there after all, the jobs need not wait for the lease to end.
       await lastly(() => loop.giveUp(), BRIEF_MS).catch(() => undefined);

@@ -3,6 +3,7 @@ import type { Due } from "./due.ts";
 import { isStoreError, type StoreError } from "./errors.ts";
 import type { Emit } from "./guard-listeners.ts";
 import { createHand } from "./hand.ts";
+import { createLull } from "./lull.ts";
 import { createNoteBoard } from "./notes.ts";
 import { type Failure, type Outcome, RELEASED } from "./outcome.ts";
 import { createPacing, maxHand } from "./pacing.ts";
@@ -32,6 +33,8 @@ export interface ExchangeLoop {
   run(): Promise<StopReason>;
   /** Aborts the handlers after an error, and tries once to write what has ended. */
   giveUp(): Promise<void>;
+  /** When a rate lets a job start that waits for it alone, by our clock. */
+  readonly freesAtMs: number | undefined;
 }
 
 /** The drain has this many slots for a concurrency: one for each running job, and those of the jobs held in hand. */
@@ -39,13 +42,12 @@ export function slotsFor(concurrency: number): number {
   return concurrency + maxHand(concurrency);
 }
 
-/** Looks for new jobs while others run: soon at first, then at the pace of an idle Ruby worker. */
-const FIRST_POLL_MS = 1_000;
-const MAX_POLL_MS = 5_000;
 /** While there is enough to do, jobs that are due wait for their queues at most this long. */
 const PROMOTE_EVERY_MS = 1_000;
 /** A drain that has nothing else to do waits this long for what is due next; opening another would cost more. */
 const MAX_DUE_WAIT_MS = 100;
+/** … and this long for a rate: to close, and to begin again, costs as much as some exchanges, and the rate would stay unused meanwhile. */
+const MAX_RATE_WAIT_MS = 5_000;
 /** How much longer finished jobs gather when the queues are empty. */
 const DRAINED_GATHER = 3;
 /** Failure texts that one exchange carries at most; the others ride on the next one. */
@@ -74,6 +76,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   const maxJobs = options.maxJobs ?? Number.POSITIVE_INFINITY;
   const pacing = createPacing(concurrency);
   const waker = createWaker(clock);
+  const lull = createLull();
   const notes = createNoteBoard(deps.status?.isOn ?? false, waker.wake);
   // An array of flags, as a Set that is changed for each job leaves garbage that V8's scavenger keeps (100 MB over a million jobs).
   const isFree = new Array<boolean>(slotsFor(concurrency)).fill(true);
@@ -83,12 +86,8 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   let firstFinishedMs = 0;
   let stop: StopReason | undefined;
   let seq = 0;
-  let isDrained = false;
-  let isPaused = false;
   let lastBeatMs = clock.nowMs();
   let abortedMs = Number.POSITIVE_INFINITY;
-  let pollMs = FIRST_POLL_MS;
-  let pollAtMs = 0;
   let promoteAtMs = 0;
   let promotionFailedMs = 0;
 
@@ -131,12 +130,15 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     waker.wake();
   };
 
+  /** The time without which no job is claimed. */
+  const neededMs = (): number =>
+    Math.max(registry.longestTimeoutMs, Math.min(hand.longestMs, settings.timeoutMs), MIN_CLAIM_MS);
+
   /** How many more jobs to claim. Decides here, and only here, that no more are claimed. */
   const want = (): number => {
     if (stop) return 0;
     if (tally.claimed >= maxJobs) stop = "budget";
-    const neededMs = Math.max(registry.longestTimeoutMs, Math.min(hand.longestMs, settings.timeoutMs), MIN_CLAIM_MS);
-    if (!fits(neededMs)) stop = "deadline";
+    if (!fits(neededMs())) stop = "deadline";
     if (stop) return 0;
     return Math.min(concurrency + pacing.hand - hand.size, maxJobs - tally.claimed);
   };
@@ -147,10 +149,10 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   /** When the next exchange is due; 0 for at once. */
   const dueAtMs = (): number => {
     if (finished.length >= pacing.gatherJobs || (hand.isIdle && finished.length > 0)) return 0;
-    if (hasRoom() && !isDrained && finished.length === 0 && want() > 0) return 0;
+    if (hasRoom() && !lull.isDrained && finished.length === 0 && want() > 0) return 0;
     if (finished.length === 0) return beatAtMs();
-    // With nothing left to claim nobody waits for these slots.
-    const gatherMs = isDrained ? pacing.gatherMs * DRAINED_GATHER : pacing.gatherMs;
+    // With nothing left to claim nobody waits for these slots, unless it is for their places under a limit.
+    const gatherMs = lull.isDrained && !lull.isLimited ? pacing.gatherMs * DRAINED_GATHER : pacing.gatherMs;
     return Math.min(firstFinishedMs + gatherMs, beatAtMs());
   };
 
@@ -223,21 +225,17 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
       if (stop) finish(held, RELEASED, 0);
       else hand.take(held);
     }
-    if (fill.length > 0) {
-      isDrained = result.isDrained;
-      isPaused = result.isPaused;
-      if (result.claims.length > 0) pollMs = FIRST_POLL_MS;
-      pollAtMs = clock.nowMs() + pollMs;
-    }
+    if (fill.length > 0) lull.note(result, clock.nowMs());
     if (!result.isRegistered && stop !== "lost") await endAll("lost");
     hand.pump();
     if (isBeat) await lookForMore(async () => (await context.survey(context.briefly)) > 0);
   };
 
   const poll = async (): Promise<void> => {
-    pollMs = Math.min(pollMs * 2, MAX_POLL_MS);
-    pollAtMs = clock.nowMs() + pollMs;
-    await lookForMore(() => context.briefly(() => store.hasQueued()));
+    lull.notePoll(clock.nowMs());
+    // What limits hold back is there: only an exchange tells more.
+    if (lull.isLimited) lull.end();
+    else await lookForMore(() => context.briefly(() => store.hasQueued()));
   };
 
   const sendNotes = async (): Promise<void> => {
@@ -253,7 +251,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   /** When to queue what is due: at once if there is nothing else to do. */
   const promotionAtMs = (): number => {
     if (stop) return Number.POSITIVE_INFINITY;
-    return Math.max(due.againMs, isDrained && hasRoom() ? 0 : promoteAtMs, promotionFailedMs + PROMOTE_EVERY_MS);
+    return Math.max(due.againMs, lull.isDrained && hasRoom() ? 0 : promoteAtMs, promotionFailedMs + PROMOTE_EVERY_MS);
   };
 
   const promote = async (): Promise<void> => {
@@ -265,7 +263,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   /** Looks for more work. The jobs in flight matter more than an error of this: their own exchange will say if the store stays away. */
   const lookForMore = async (look: () => Promise<boolean>): Promise<boolean> => {
     try {
-      if (await look()) isDrained = false;
+      if (await look()) lull.end();
       return true;
     } catch (error) {
       if (!isStoreError(error) || !error.retryable) throw error;
@@ -273,19 +271,32 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     }
   };
 
+  /** When a rate lets a job start that this drain could still run. */
+  const rateAtMs = (): number =>
+    lull.isDrained && hasRoom() && budgetEndMs - lull.freesAtMs >= neededMs()
+      ? lull.freesAtMs
+      : Number.POSITIVE_INFINITY;
+
+  /** Whether there is nothing to do, now and soon. */
+  const isOver = (untilPromotionMs: number, untilRateMs: number): boolean =>
+    hand.isIdle && finished.length === 0 && untilPromotionMs > MAX_DUE_WAIT_MS && untilRateMs > MAX_RATE_WAIT_MS;
+
   const step = async (): Promise<boolean> => {
+    if (rateAtMs() <= clock.nowMs()) lull.end();
     const dueMs = dueAtMs();
     const nowMs = clock.nowMs();
     const promotionMs = promotionAtMs();
+    const rateMs = rateAtMs();
     if (promotionMs <= nowMs) await promote();
     else if (dueMs <= nowMs) await exchange();
-    else if (hand.isIdle && finished.length === 0 && promotionMs - nowMs > MAX_DUE_WAIT_MS) return false;
+    else if (isOver(promotionMs - nowMs, rateMs - nowMs)) return false;
     else {
-      const canPoll = isDrained && hasRoom();
+      const canPoll = lull.isDrained && hasRoom() && !hand.isIdle;
       if (notes.dueMs <= nowMs) await sendNotes();
-      else if (canPoll && pollAtMs <= nowMs) await poll();
+      else if (canPoll && lull.pollAtMs <= nowMs) await poll();
       else {
-        const atMs = Math.min(dueMs, promotionMs, notes.dueMs, canPoll ? pollAtMs : Number.POSITIVE_INFINITY);
+        const pollAtMs = canPoll ? lull.pollAtMs : Number.POSITIVE_INFINITY;
+        const atMs = Math.min(dueMs, promotionMs, notes.dueMs, rateMs, pollAtMs);
         const delayMs = atMs - nowMs;
         await (delayMs < TIMER_MS ? clock.yield() : waker.wait(delayMs));
       }
@@ -324,7 +335,10 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
         unwatch();
         hand.dispose();
       }
-      return stop ?? (isPaused ? "paused" : "empty");
+      return stop ?? lull.reason;
+    },
+    get freesAtMs() {
+      return Number.isFinite(lull.freesAtMs) ? lull.freesAtMs : undefined;
     },
     async giveUp() {
       await endAll("aborted");

@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { JobHooks } from "./hooks.ts";
 import type { JobContext } from "./job-context.ts";
 import type { StatusOptions } from "./job-status.ts";
+import type { LimitOptions } from "./limit.ts";
 import type { AnyMiddleware, CheckedChain, ContextInside } from "./middleware.ts";
 import type { ResourceFactories, ResourcesOf } from "./resources.ts";
 import type { RetryOptions } from "./retry.ts";
@@ -60,6 +61,8 @@ export interface JobDefinition<
   readonly retry?: RetryOptions;
   /** Whether a job that is the same as one that waits, or runs, is enqueued. @default it is */
   readonly unique?: UniqueOptions<Input>;
+  /** How many of its jobs may run at once, and start in a period, across all drains. @default any number */
+  readonly limit?: LimitOptions;
   /** Whether the status of the class's jobs is kept, and how. @default as the app's `status` says */
   readonly status?: StatusOptions | false;
   /** Stands around each run, inside the app's own; the first is the outermost. */

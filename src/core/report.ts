@@ -3,12 +3,13 @@
  *
  * - `empty`: every queue is empty and the drain's own jobs have ended
  * - `deadline`: the host's time is up
- * - `paused`: what is left is in paused queues
+ * - `paused`: what is left is in paused queues, or of paused classes
+ * - `limited`: what is left may not start yet, because of the limits of its classes; `nextDueMs` says when, if it is a matter of time
  * - `budget`: `maxJobs` is reached
  * - `aborted`: the caller's signal
  * - `lost`: the drain was silent for longer than its lease (a frozen process), and another has taken its jobs back
  */
-export type StopReason = "empty" | "deadline" | "paused" | "budget" | "aborted" | "lost";
+export type StopReason = "empty" | "deadline" | "paused" | "limited" | "budget" | "aborted" | "lost";
 
 /** What a drain did and what it cost. */
 export interface DrainReport {
@@ -33,7 +34,7 @@ export interface DrainReport {
   readonly lost: number;
   /** Jobs left in the drain's queues. */
   readonly remaining: number;
-  /** When the next job is due, in ms since the epoch, as far as the drain could see; undefined if none waits. */
+  /** When the next job is due, or may start under the rate of its class, in ms since the epoch, as far as the drain could see; undefined if none waits. */
   readonly nextDueMs?: number | undefined;
   /** Redis commands, as Upstash bills them. */
   readonly commands: number;

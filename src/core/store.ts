@@ -72,8 +72,12 @@ export interface ExchangeResult {
   readonly isRegistered: boolean;
   /** Fewer jobs were found than asked for: no queue had more. */
   readonly isDrained: boolean;
-  /** Queues were passed over because they, or everything, are paused. */
+  /** Queues, or jobs, were passed over because they, their classes, or everything, are paused. */
   readonly isPaused: boolean;
+  /** Jobs were passed over because of the limits of their classes. */
+  readonly isLimited: boolean;
+  /** In how many ms the first of them may start, if it only waits for a rate. */
+  readonly freesInMs: number | undefined;
 }
 
 /** A drain whose lease has ended. */

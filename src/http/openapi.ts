@@ -56,7 +56,7 @@ export const StatusSchema: v.GenericSchema<unknown, Awaited<ReturnType<Airlift["
 /** As `DrainReport` (core/report.ts). */
 export const DrainReportSchema: v.GenericSchema<unknown, DrainReport> = v.pipe(
   v.object({
-    stopped: v.picklist(["empty", "deadline", "paused", "budget", "aborted", "lost"]),
+    stopped: v.picklist(["empty", "deadline", "paused", "limited", "budget", "aborted", "lost"]),
     claimed: count,
     succeeded: count,
     failed: count,

@@ -2,12 +2,14 @@ import { StoreError } from "../core/errors.ts";
 import type { BigIntegers } from "../core/json.ts";
 import { isOver } from "../core/outcome.ts";
 import type { Claim, ExchangeParams, ExchangeResult, Settlement } from "../core/store.ts";
+import { type ClassLimits, encodeClaimRules } from "./claim-rules.ts";
 import type { RedisReply, ScriptCall } from "./client.ts";
 import { type DrainDescription, type DrainKeys, workerId } from "./drain-identity.ts";
 import { failedEntry, toFailedQueue } from "./failed-entry.ts";
 import { exchange as exchangeScript } from "./generated/exchange.generated.ts";
 import type { Keys } from "./keys.ts";
 import { changeOwn, forgetAttempts, parsePayload, readOwn } from "./payload.ts";
+import type { QueueCursor } from "./queue-cursors.ts";
 import { toHeartbeat, toRunAt, toStarted } from "./time-format.ts";
 import { waitingEntry } from "./waiting-entry.ts";
 
@@ -23,6 +25,7 @@ export interface ExchangeContext {
   readonly maxClaimBytes: number;
   /** Only jobs of these classes are claimed, the others stay where they are; undefined claims any. */
   readonly onlyClasses: readonly string[] | undefined;
+  readonly limits: ClassLimits;
   /** Failures go to the list of their queue, `<queue>_failed`, as with Ruby's multi-queue backend. */
   readonly failedQueues: boolean;
   /** Most entries of a failed list, the oldest going first; 0 for any number. */
@@ -35,11 +38,13 @@ export interface ExchangeOptions {
   readonly isOpening: boolean;
   /** By Redis' clock. */
   readonly nowMs: number;
+  /** Where to go on looking in a queue whose head is full of jobs that may not start. */
+  readonly cursorOf?: (queue: string) => QueueCursor | undefined;
   /** The unique lock that a job gives back when it has ended for good; none of the jobs holds one without it. */
   readonly lockOf?: ((claim: Claim) => { readonly key: string; readonly id: string } | undefined) | undefined;
 }
 
-/** How many payloads at a queue's head may be of unknown classes before the drain takes the queue for empty. */
+/** How many payloads of a queue one exchange looks at behind those that may not start. */
 const MAX_PAYLOADS_LOOKED_AT = 1_000;
 
 /** One call of the exchange script, and how to read its reply. */
@@ -54,6 +59,8 @@ export interface ExchangeReply extends ExchangeResult {
   /** Queue → how many jobs it held before this exchange put others back at its tail. */
   readonly requeued: ReadonlyMap<string, number>;
   readonly payloadBytes: number;
+  /** Queues of which it has not seen the end, because too many jobs in them may not start. */
+  readonly cursors: ReadonlyMap<string, QueueCursor>;
 }
 
 /**
@@ -65,7 +72,7 @@ export function createExchangeCall(
   context: ExchangeContext,
   { seq, attempt, settle, fill }: ExchangeParams,
   queues: readonly string[],
-  { isOpening, nowMs, lockOf }: ExchangeOptions,
+  { isOpening, nowMs, lockOf, cursorOf }: ExchangeOptions,
 ): ExchangeCall {
   const { keys, drainKeys, description } = context;
   const toFill = new Set(fill);
@@ -80,7 +87,7 @@ export function createExchangeCall(
   const givenBackTo = settle.filter(({ outcome }) => isGivenBack(outcome.kind)).map(({ claim }) => claim.queue);
   const allQueues = [...queues, ...new Set(givenBackTo.filter((queue) => !known.has(queue)))];
   const numbers = new Map(allQueues.map((queue, index) => [queue, index + 1]));
-  const { onlyClasses } = context;
+  const { onlyClasses, limits } = context;
   const runAt = toRunAt(nowMs);
   const lists = context.failedQueues ? [...new Set(settle.flatMap(failedQueueOf))] : [];
   const locks = lockOf ? settled.flatMap((settlement, index) => freedLock(settlement, index, lockOf)) : [];
@@ -95,7 +102,7 @@ export function createExchangeCall(
     settled.length,
     slots.length - fill.length + 1,
     context.maxClaimBytes,
-    onlyClasses ? JSON.stringify({ classes: onlyClasses }) : "",
+    encodeClaimRules({ onlyClasses, limits, slots, settled, past: cursorOf ? queues.map(cursorOf) : [] }),
     MAX_PAYLOADS_LOOKED_AT,
     isOpening ? context.member : "",
     context.leaseMs,
@@ -239,11 +246,15 @@ type ReplyTuple = [
   requeued: number[],
   problem: string,
   token: string,
+  limited?: number,
+  freesInMs?: number,
+  cursors?: [queue: number, depth: number, ...names: string[]][],
 ];
 
 function readReply(reply: RedisReply, { context, slots, queues, settled }: Sent): ExchangeReply {
-  const [innerCommands, registered, drained, paused, lost, runs, payloads, found, requeued, problem, token] =
+  const [innerCommands, registered, drained, paused, lost, runs, payloads, found, requeued, problem, token, ...limits] =
     reply as ReplyTuple;
+  const [limited, freesInMs, cursors = []] = limits;
   if (problem !== "") throw new StoreError("rejected", `Redis refused to hand out jobs: ${problem}`);
   const claims: Claim[] = [];
   let payloadBytes = 0;
@@ -270,9 +281,12 @@ function readReply(reply: RedisReply, { context, slots, queues, settled }: Sent)
     isRegistered: registered === 1,
     isDrained: drained === 1,
     isPaused: paused === 1,
+    isLimited: limited === 1,
+    freesInMs: freesInMs || undefined,
     innerCommands: innerCommands - 1,
     requeued: lengths,
     payloadBytes,
+    cursors: new Map(cursors.map(([queue, depth, ...names]) => [queues[queue - 1] as string, { depth, names }])),
   };
 }
 

@@ -90,7 +90,7 @@ export async function recoverDrain(
       script: recoverDrainScript,
       keys: [
         ...[keys.drains, keys.workers, keys.heartbeats, keys.processed, keys.failures, keys.failed, keys.failedQueues],
-        keys.checkins,
+        ...[keys.checkins, keys.running],
         ...own.slots,
         ...own.started,
         ...own.stats,

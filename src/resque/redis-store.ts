@@ -21,6 +21,7 @@ import { closeDrain as closeDrainScript } from "./generated/close-drain.generate
 import { samePayload as samePayloadScript } from "./generated/same-payload.generated.ts";
 import type { Keys } from "./keys.ts";
 import { nextDueCommands, readNextDue } from "./next-due.ts";
+import { createQueueCursors } from "./queue-cursors.ts";
 import type { QueueSelector } from "./queue-selector.ts";
 import { createTailSweep } from "./tail-sweep.ts";
 import { toHeartbeat } from "./time-format.ts";
@@ -63,9 +64,10 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
   const own = drainKeys(description, keys);
   const context: ExchangeContext = {
     ...{ keys, description, drainKeys: own, member },
-    ...{ leaseMs, onlyClasses, bigIntegers, maxClaimBytes, failedQueues, maxFailed },
+    ...{ leaseMs, onlyClasses, bigIntegers, maxClaimBytes, failedQueues, maxFailed, limits: registry.limits },
   };
   const sweep = createTailSweep();
+  const cursors = createQueueCursors();
   const uniqueLocks = createDrainLocks({ client, keys, registry, usage });
   const select = (existing: readonly string[]): string[] => {
     const selected = selector.select(existing);
@@ -154,7 +156,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     const isOpening = !isRegistered && fill.length > 0;
     if (isOpening) isMaybeRegistered = true;
     const locks = await uniqueLocks.within(params.settle.map(({ claim }) => claim));
-    const at = { isOpening, nowMs: redisNowMs(), lockOf: locks?.heldBy };
+    const at = { isOpening, nowMs: redisNowMs(), lockOf: locks?.heldBy, cursorOf: cursors.of };
     const call = createExchangeCall(context, { ...params, fill }, tried, at);
     const items: (RedisCommand | ScriptCall)[] = [];
     if (selector.isDynamic) items.push(["SMEMBERS", keys.queues]);
@@ -173,6 +175,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     if (params.attempt === 1) isMaybeRegistered = isRegistered;
     if (reply.payloadBytes > 0) bytesPerJob = Math.max(bytesPerJob / 2, reply.payloadBytes / reply.claims.length);
     sweep.note(reply);
+    const hasMore = fill.length > 0 && cursors.note(reply.cursors, reply.claims.length);
     const claims: Claim[] = [];
     for (const claim of reply.claims) {
       usedQueues.add(claim.queue);
@@ -185,8 +188,10 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
       // A repeated request finds its own settlements done: they are lost only if the drain itself is.
       lost: params.attempt > 1 && reply.isRegistered ? [] : reply.lost,
       isRegistered: reply.isRegistered || !isRegistered,
-      isDrained: reply.isDrained && !hasNewQueues,
+      isDrained: reply.isDrained && !hasNewQueues && !hasMore,
       isPaused: reply.isPaused,
+      isLimited: reply.isLimited,
+      freesInMs: reply.freesInMs,
     };
   };
 
@@ -241,6 +246,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
           keys.drains,
           keys.workers,
           keys.heartbeats,
+          keys.running,
           ...own.slots,
           ...own.started,
           ...own.stats,
@@ -251,6 +257,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
           member,
           own.slots.length,
           names.length,
+          registry.limits.size > 0 ? 1 : 0,
           ...names.map((name) => JSON.stringify(name)),
           ...own.ids,
         ],

@@ -64,7 +64,7 @@ export function describeDrainStore(kind: Setup): void {
       await world.push("q", '{"class":"A","args":[12345678901234567890,{"x":[]}],"queue":"q"}', "[1]");
       const { store } = world.drain({ id: "d" });
       const { claims, ...rest } = await store.exchange({ ...first, fill: slots(4) });
-      expect(rest).toEqual({ lost: [], isRegistered: true, isDrained: true, isPaused: false });
+      expect(rest).toEqual({ lost: [], isRegistered: true, isDrained: true, isPaused: false, isLimited: false });
       expect(claims.map(({ slot, queue, job }) => ({ slot, queue, job }))).toEqual([
         {
           slot: 0,

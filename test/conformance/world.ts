@@ -146,7 +146,7 @@ export async function openWorld(kind: Setup): Promise<World> {
       const member = encodeDescription(description);
       const { leaseMs, onlyClasses, failedQueues, maxFailed, bigIntegers, maxClaimBytes } = settings;
       const context = {
-        ...{ keys, description, drainKeys: own, member, leaseMs, onlyClasses },
+        ...{ keys, description, drainKeys: own, member, leaseMs, onlyClasses, limits: settings.registry.limits },
         ...{ failedQueues, maxFailed, bigIntegers, maxClaimBytes },
       };
       return { store: createRedisStore(settings), description, member, own, context };

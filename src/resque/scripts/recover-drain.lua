@@ -1,8 +1,8 @@
 --[[
 recover-drain: takes a dead drain's jobs back and removes every trace of it, unless something changed since it was read.
 
-KEYS  1 airlift:drains, 2 workers, 3 workers:heartbeat, 4 stat:processed, 5 stat:failed, 6 failed, 7 failed_queues, 8 airlift:checkins, then S
-      slots, then every other key of the drain's workers, then T statuses, then F failed lists of single queues, then the queues
+KEYS  1 airlift:drains, 2 workers, 3 workers:heartbeat, 4 stat:processed, 5 stat:failed, 6 failed, 7 failed_queues, 8 airlift:checkins, 9 airlift:running,
+      then S slots, then every other key of the drain's workers, then T statuses, then F failed lists of single queues, then the queues
 ARGV  1 the drain's description, 2 its lease's end as read (ms), 3 S, 4 number of queues, 5 number of occupied slots, 6 F, 7 most entries of a
       failed list or 0, 8 T, 9 TTL of a status in ms, or 0 to write only those that are there and to keep theirs, then for each occupied slot: slot, the entry up to its payload as read, queue, bytes to cut off the payload's end,
       text to append instead, a failed list's number or 0 for `failed`, and if it goes there the text before and after the payload, else ""
@@ -18,8 +18,8 @@ if not score or tonumber(score) ~= tonumber(ARGV[2]) then return {2, 0, 0} end
 local nslots, nq, noccupied, nlists = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local most, nstatuses, names = tonumber(ARGV[7]), tonumber(ARGV[8]), 10 + 8 * noccupied
 local slots, deletes, ids, commands = {}, {}, {}, 3
-for i = 9, #KEYS - nq - nlists - nstatuses do
-  if i < 9 + nslots then slots[#slots + 1] = KEYS[i] end
+for i = 10, #KEYS - nq - nlists - nstatuses do
+  if i < 10 + nslots then slots[#slots + 1] = KEYS[i] end
   deletes[#deletes + 1] = KEYS[i]
 end
 local entries, occupied = redis.call('MGET', unpack(slots)), 0
@@ -92,5 +92,8 @@ redis.call('DEL', unpack(deletes))
 redis.call('SREM', KEYS[2], unpack(ids))
 redis.call('HDEL', KEYS[3], unpack(ids))
 redis.pcall('HDEL', KEYS[8], unpack(ids))
+local places = {}
+for i = 1, nslots do places[i] = string.match(ARGV[1], '"id":"([^"]*)"') .. '.' .. i - 1 end
+redis.call('HDEL', KEYS[9], unpack(places))
 redis.call('ZREM', KEYS[1], ARGV[1])
-return {commands + 5, 1, failed}
+return {commands + 6, 1, failed}

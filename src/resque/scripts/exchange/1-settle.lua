@@ -6,7 +6,7 @@ KEYS  1 pause-all-workers, 2 stat:processed, 3 stat:failed, 4 failed, 5 airlift:
       try first, in order), their Q pause keys, the fence (the :started key of the drain's slot 0), S slots (those to settle first, those to
       fill last), L unique locks, F failed lists of single queues, and in an opening call the :started keys of all slots but slot 0
 ARGV  1 drain id, 2 seq.attempt, 3 Q, 4 queues to try, 5 S, 6 slots to settle, 7 first slot to fill, 8 most payload bytes to claim,
-      9 rules for claiming as JSON or "" (3-claim.lua), 10 most payloads of a queue to look at for one that the rules allow,
+      9 rules for claiming as JSON or "" (3-rules.lua), 10 most payloads of a queue to look at behind those that may not start,
       11 the drain's description in an opening call, else "", 12 lease in ms, 13 started text, 14 heartbeat text, 15 L, 16 F,
       17 most entries of a failed list or 0, then for each queue the entry's JSON from `"queue"` to `"payload":`;
       for each slot to settle its token after the drain's id, a kind, and what the kind needs: o (done) for how many slots from here
@@ -16,13 +16,15 @@ ARGV  1 drain id, 2 seq.attempt, 3 Q, 4 queues to try, 5 S, 6 slots to settle, 7
       for each lock the number of its slot among those to settle, the id that it must bear; the failed lists' names; in an opening call the worker ids
 Returns {commands, registered, drained, paused (0 or 1 each), {lost: settlement, …}, {claimed: first slot, queue,
       number, …}, {their payloads}, {found in a slot: slot, entry, …}, {requeued: queue, jobs before them, …}, an error while filling or "",
-      the token of the new claims}, all numbers from 1
+      the token of the new claims}, all numbers from 1; with rules or a paused class also 1 if a limit holds jobs back, after how many ms
+      the first rate lets one start or 0, {how far it looked behind those that may not start, if not to the end: {queue, depth, name, …}, …}
 Keeps: a slot's entry changes only by the token that it bears; an occupied slot is told, never overwritten; what leaves a queue is
       in a slot when the script ends, or back in the queue if a command of the filling is refused; a drain claims only while its
       fence stands. A token ends in the count of processed jobs: should the same request be executed again, late, after the job that
       it claimed has ended, it claims under another token, and nothing that was meant for the first job can end the second. The
       first write is one that a full database refuses, so that all is refused or nothing.
-In four files, whose texts follow each other: what is settled, its writing, claiming, filling. Longer than 60 lines, because these are safe only together.
+In six files, whose texts follow each other: what is settled, its writing, rules, limits, claiming, filling. Longer than 60 lines, because these are
+safe only together.
 ]]
 local commands = 1
 local function call(...)

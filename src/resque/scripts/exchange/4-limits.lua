@@ -1,0 +1,117 @@
+--[[
+exchange, fourth part: whether a job may start, and what its start changes. What the limits need is read when the first job asks for it: who runs
+(airlift:running, `<drain>.<slot>` → `<class>\n<key>`), and who has started lately (airlift:starts, `<class>\n<key>` → JSON: a period, then instants and
+counts by turns, in ms; `until` → when the key expires). A start counts from the end of the thousandth of its period that it falls into.
+Longer than 60 lines, because the two limits are one decision.
+]]
+local clock
+local function now()
+  if not clock then
+    local time = call('TIME')
+    clock = time[1] * 1000 + math.floor(time[2] / 1000)
+  end
+  return clock
+end
+
+local busy, gone, places = nil, {}, {}
+for i = 1, rules.slots and nslots or 0 do
+  if freed[i] or not seen[slot + i] then places[ARGV[1] .. '.' .. rules.slots[i]] = true end
+end
+local function count()
+  busy = {}
+  local ends, drains = {}, call('ZRANGE', KEYS[5], 0, -1, 'WITHSCORES')
+  -- A drain may have been silent only for a while: its jobs keep their places until it is recovered, if that is within one lease more.
+  for i = 1, #drains, 2 do ends[string.match(drains[i], '"id":"([^"]*)"') or ''] = drains[i + 1] + ARGV[12] end
+  ends[ARGV[1]] = math.huge
+  local fields = call('HGETALL', KEYS[10])
+  for i = 1, #fields, 2 do
+    local field, name = fields[i], fields[i + 1]
+    local till = ends[string.match(field, '^(.*)%.') or '']
+    if not till then
+      gone[#gone % 1000 + 1] = field
+    elseif till > now() and not places[field] then
+      busy[name] = (busy[name] or 0) + 1
+    end
+  end
+end
+
+local rates, starts, expires = {}, {}, 0
+local function recall(names)
+  for i, text in ipairs(call('HMGET', KEYS[11], unpack(names))) do
+    local rate = rates[names[i]]
+    if not rate then
+      expires = tonumber(text or 0)
+    else
+      local old = cjson.decode(text or '[0]')
+      local ms, list = rate.limit.ms, {math.max(old[1], rate.limit.ms)}
+      for j = 2, #old, 2 do
+        if old[j] > now() - list[1] then
+          list[#list + 1], list[#list + 2] = old[j], old[j + 1]
+        end
+        if old[j] > now() - ms then rate.sum = rate.sum + old[j + 1] end
+      end
+      rate.list, rate.isfresh = list, not text
+    end
+  end
+end
+
+local limited, frees, held, taken = 0, 0, {}, 0
+local function may(class, name)
+  if not class then return true end
+  if rules.classes and not rules.classes[class] then return false end
+  if off[class] then
+    paused = 1
+    return false
+  end
+  local limit, rate = limits[class] or {}, rates[name]
+  if limit.running and not busy then count() end
+  local isfull = limit.running and (busy[name] or 0) >= limit.running
+  if not isfull and rate and rate.sum >= limit.jobs then
+    isfull = true
+    local over = rate.sum - limit.jobs
+    for i = 2, #rate.list, 2 do
+      local wait = rate.list[i] + limit.ms - now()
+      if wait > 0 and over >= 0 then
+        over = over - rate.list[i + 1]
+        if over < 0 and (frees == 0 or wait < frees) then frees = wait end
+      end
+    end
+  end
+  if isfull then limited = 1 end
+  return not isfull
+end
+local function start(class, name)
+  local rate = rates[name]
+  taken = taken + 1
+  if (limits[class] or {}).running then
+    busy[name] = (busy[name] or 0) + 1
+    held[taken] = name
+  end
+  if not rate then return end
+  local list, part = rate.list, math.ceil(rate.limit.ms / 1000)
+  local at = math.ceil(now() / part) * part
+  if list[#list - 1] ~= at then list[#list + 1], list[#list + 2] = at, 0 end
+  list[#list], rate.sum, starts[name] = list[#list] + 1, rate.sum + 1, list
+end
+local function keepstarts()
+  local sets, extra, latest = {}, 0, 0
+  for name, list in pairs(starts) do
+    sets[#sets + 1], sets[#sets + 2] = name, cjson.encode(list)
+    latest = math.max(latest, list[#list - 1] + list[1])
+    if rates[name].isfresh then extra = extra + 2 end
+  end
+  if #sets == 0 then return end
+  local till = latest > expires and string.format('%.0f', 2 * latest - now())
+  if till then sets[#sets + 1], sets[#sets + 2] = 'until', till end
+  call('HSET', KEYS[11], unpack(sets))
+  if till then call('PEXPIREAT', KEYS[11], till) end
+  if extra == 0 then return end
+  -- For each name that is new, two of any are looked at, so that those of long ago do not gather. A Redis without the command forgets them all at last.
+  commands = commands + 1
+  local some, past = redis.pcall('HRANDFIELD', KEYS[11], extra, 'WITHVALUES'), {}
+  for i = 1, #some, 2 do
+    local list = cjson.decode(some[i + 1])
+    if type(list) == 'table' and list[#list - 1] + list[1] <= now() then past[#past + 1] = some[i] end
+  end
+  if #past > 0 then call('HDEL', KEYS[11], unpack(past)) end
+end
