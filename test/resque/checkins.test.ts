@@ -96,9 +96,16 @@ describe.each(setups())("check-ins in Redis over $name", (kind) => {
     };
     expect(await spent(() => drain.store.note(notes(half, a, b)))).toEqual([2, 1]);
     expect(await spent(() => drain.store.note(notes(half, a, b)))).toEqual([1, 1]);
-    // EVALSHA, MGET, INCRBY, DEL; HDEL.
-    expect(await spent(() => drain.store.exchange({ seq: 2, attempt: 1, settle: [ok(a)], fill: [] }))).toEqual([5, 1]);
-    expect(await spent(() => drain.store.exchange({ seq: 3, attempt: 1, settle: [ok(b)], fill: [] }))).toEqual([5, 1]);
-    expect(await spent(() => drain.store.exchange({ seq: 4, attempt: 1, settle: [], fill: [] }))).toEqual([3, 1]);
+    await world.push("q", ...payloads(1));
+    let claims: readonly Claim[] = [];
+    // EVALSHA, MGET, INCRBY, LPOP, MSET; HDEL.
+    const exchange = async () => {
+      ({ claims } = await drain.store.exchange({ seq: 2, attempt: 1, settle: [ok(a)], fill: [a.slot] }));
+    };
+    expect(await spent(exchange)).toEqual([6, 1]);
+    // EVALSHA, MGET, INCRBY, DEL: the slot's next job has told nothing.
+    const settle = claims.map(ok);
+    expect(await spent(() => drain.store.exchange({ seq: 3, attempt: 1, settle, fill: [] }))).toEqual([4, 1]);
+    expect(await spent(() => drain.store.exchange({ seq: 4, attempt: 1, settle: [ok(b)], fill: [] }))).toEqual([5, 1]);
   });
 });
