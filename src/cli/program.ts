@@ -1,12 +1,19 @@
 import { Argument, Command } from "commander";
+import { addDelayedCommand } from "./delayed.ts";
 import { addDevCommand } from "./dev.ts";
 import { addDrainCommand } from "./drain.ts";
 import { addEnqueueCommand } from "./enqueue.ts";
+import { addFailedCommand } from "./failed.ts";
 import { addGatewayCommand } from "./gateway.ts";
 import { addJobCommand } from "./job.ts";
 import { readOwnPackage } from "./own-modules.ts";
+import { addPauseCommands } from "./pause.ts";
+import { addQueuesCommand } from "./queues.ts";
+import { addRetriesCommand } from "./retries.ts";
+import { addScheduleCommand } from "./schedule.ts";
 import { addStatusCommand } from "./status.ts";
 import { addWorkCommand } from "./work.ts";
+import { addWorkersCommand } from "./workers.ts";
 
 const HELP_AFTER = `
 Redis is found by --redis URL (https:// or http:// with --token, redis:// or rediss://), or else by the environment:
@@ -18,6 +25,7 @@ Examples:
   airlift dev                                   everything on this machine, with example jobs
   airlift drain --app jobs.ts --redis redis://127.0.0.1:6379
   airlift enqueue SendEmail ada@example.com '{"cc":[]}' --queue mail
+  airlift failed retry --class SendEmail --since 2h
   airlift help drain
 `;
 
@@ -48,6 +56,13 @@ export function createProgram(): Command {
   addGatewayCommand(program);
   addStatusCommand(program);
   addJobCommand(program);
+  addQueuesCommand(program);
+  addWorkersCommand(program);
+  addFailedCommand(program);
+  addRetriesCommand(program);
+  addDelayedCommand(program);
+  addScheduleCommand(program);
+  addPauseCommands(program);
   addHelpCommand(program);
   return program;
 }

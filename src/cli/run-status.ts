@@ -24,8 +24,8 @@ function formatStatus(status: AirliftStatus): string {
   const counters = [
     ["workers", formatNumber(status.workers), `${formatNumber(status.working)} at work`],
     ["drains", formatNumber(status.drains), ""],
-    ["waiting retries", formatNumber(status.retries), ""],
-    ["delayed to", formatNumber(status.delayed), "seconds"],
+    ["retries", formatNumber(status.retries), "waiting"],
+    ["delayed", formatNumber(status.delayed), "due times"],
     ["failed list", formatNumber(status.failed), ""],
     ["attempts", formatNumber(status.processed), `${formatNumber(status.failures)} failed`],
   ];

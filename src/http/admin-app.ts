@@ -11,6 +11,7 @@ import { json, problems } from "./openapi.ts";
 import { invalid } from "./operate-routes.ts";
 import { decodeUtf8 } from "./parse-json.ts";
 import { problem } from "./problem.ts";
+import { stringifyAnswer } from "./stringify-answer.ts";
 
 export interface AdminAppOptions {
   readonly mayOperate: MiddlewareHandler;
@@ -27,7 +28,9 @@ export function addAdminRoutes(app: Hono, airlift: Airlift, options: AdminAppOpt
     const answer = async (c: Context, input: object): Promise<Response> => {
       const deadlineMs = Date.now() + maxMs;
       try {
-        return toResponse(await route.run({ airlift, input, queue: c.req.param("queue") ?? "", deadlineMs }));
+        const value = await route.run({ airlift, input, queue: c.req.param("queue") ?? "", deadlineMs });
+        const headers = { "content-type": "application/json", "cache-control": "no-store" };
+        return new Response(stringifyAnswer(value), { headers });
       } catch (error) {
         // By name, as a host may have bundled Airlift twice.
         if (!(error instanceof Error && error.name === "UsageError")) throw error;
@@ -73,15 +76,6 @@ async function readBody(c: Context, schema: AdminRoute["input"]): Promise<object
   }
   const result = v.safeParse(schema, Array.isArray(value) ? null : value);
   return result.success ? result.output : invalid(issuesToFieldErrors(result.issues));
-}
-
-/** What came from a payload may hold integers of any size, which `c.json` refuses. */
-function toResponse(value: unknown): Response {
-  const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
-  const text = JSON.stringify(value, (_key, member: unknown) =>
-    typeof member === "bigint" ? rawJSON(String(member)) : member,
-  );
-  return new Response(text, { headers: { "content-type": "application/json", "cache-control": "no-store" } });
 }
 
 const QUEUE_PARAMETER = {

@@ -40,6 +40,8 @@ test("status shows queues, what is paused, workers and counters, as Ruby Resque 
       "",
       "workers           2  1 at work",
       "drains            0",
+      "retries           0  waiting",
+      "delayed           0  due times",
       "failed list       2",
       "attempts     12,000  7 failed",
       "",
@@ -52,6 +54,7 @@ test("status shows queues, what is paused, workers and counters, as Ruby Resque 
       { name: "mail", size: 1_204, paused: false },
     ],
     ...{ paused: false, workers: 2, working: 1, failed: 2, processed: 12_000, failures: 7, drains: 0 },
+    ...{ delayed: 0, retries: 0, pausedClasses: [] },
   });
 });
 
