@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { createRegistry } from "../../src/core/registry.ts";
 import { ioredis } from "../../src/redis/ioredis.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
 import {
@@ -23,6 +24,7 @@ const [setup] = setups().filter(({ name }) => name === "redis-server-tcp");
 const COMMANDS = [
   ...["mget", "incrby", "rpush", "lpush", "lpop", "lmpop", "lrange", "lrem", "time", "zadd", "sadd", "hset"],
   ...["mset", "del", "srem", "hdel", "zrem", "zscore", "exists"],
+  ...["zrange", "hgetall", "hmget", "pexpireat", "hrandfield"],
 ] as const;
 
 describe.skipIf(!setup)("a user whom the server refuses one command", () => {
@@ -74,6 +76,29 @@ describe.skipIf(!setup)("a user whom the server refuses one command", () => {
       // Without DEL a slot that was given back cannot be emptied: its job is in two places then, but in one at least.
       if (command === "del") expect(closed).toEqual(expect.arrayContaining(before));
       else expect(closed).toEqual(before);
+    });
+
+    test("while filling under limits loses nothing, nor a place for good", async () => {
+      const limit = { running: 1, rate: { jobs: 9, periodMs: 60_000 }, by: [0] };
+      const registry = createRegistry([{ class: "Noop", limit, perform: () => undefined }]);
+      const options = { queues: ["a", "b"], slots: 6, registry, id: `l-${command}` };
+      await refuse(command);
+      await world.push("a", ...payloads(2), payload(0), '{"class":"Paused","args":[]}', payload(1), ...payloads(2, 2));
+      await world.push("b", ...payloads(4, 2));
+      await world.send(["SET", world.keys.pausedClasses, '["Paused"]']);
+      const drain = world.drain({ ...options, client });
+      const before = (await census(drain, [])).toSorted();
+      await attempt(() => drain.store.exchange({ seq: 1, attempt: 1, settle: [], fill: slots(4) }));
+      expect((await census(drain, [])).toSorted()).toEqual(before);
+      await attempt(() => drain.store.exchange({ seq: 2, attempt: 1, settle: [], fill: slots(6) }));
+      expect((await census(drain, [])).toSorted()).toEqual(before);
+      await attempt(() => drain.store.close());
+      await world.endLeases();
+      const next = world.drain({ queues: ["a", "b"], registry });
+      for (const dead of (await next.store.survey()).dead) await next.store.recover(dead);
+      const { claims } = await next.store.exchange({ seq: 1, attempt: 1, settle: [], fill: slots(4) });
+      await next.store.exchange({ seq: 2, attempt: 1, settle: claims.map(ok), fill: [] });
+      expect(await world.keyNames()).not.toContain(world.keys.running);
     });
 
     test("while settling loses nothing", async () => {

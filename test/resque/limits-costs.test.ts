@@ -1,0 +1,112 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { LimitOptions } from "../../src/core/limit.ts";
+import {
+  ok,
+  openWorld,
+  payloads,
+  slots,
+  type TestDrain,
+  type TestDrainOptions,
+  type World,
+} from "../conformance/world.ts";
+import { setups } from "../support/setups.ts";
+import { type LimitedDrain, MINUTE_MS, openLimited, send, sends } from "./limited-drain.ts";
+
+describe.each(setups().filter(({ server }) => server === "redis-server"))("what limits cost over $name", (kind) => {
+  let world: World;
+  beforeAll(async () => {
+    world = await openWorld(kind);
+    // Loads the scripts, so that no test pays for it.
+    await world.push("q", send(0));
+    const drain = openLimited(world, { running: 1 });
+    await drain.fill(1);
+    await drain.store.close();
+  });
+  afterAll(() => world[Symbol.asyncDispose]());
+  beforeEach(() => world.flush());
+  const open = (limit: LimitOptions, options?: TestDrainOptions): LimitedDrain => openLimited(world, limit, options);
+
+  /** What the server has carried out for one call. */
+  const cost = async (call: () => Promise<unknown>, drain: TestDrain): Promise<number> => {
+    const before = drain.store.usage.commands;
+    await world.countCommands();
+    await call();
+    const commands = await world.countCommands();
+    expect(drain.store.usage.commands - before).toBe(commands);
+    return commands;
+  };
+  /** An exchange in steady state: it settles and fills all slots, and the queue has more. */
+  const steady = async (drain: LimitedDrain, count = 100): Promise<number> => {
+    let { claims } = await drain.fill(count);
+    ({ claims } = await drain.exchange({ settle: claims.map(ok), fill: slots(count) }));
+    return cost(() => drain.exchange({ settle: claims.map(ok), fill: slots(count) }), drain);
+  };
+  const many = (count: number, make: (n: number) => string): string[] =>
+    Array.from({ length: count }, (_, n) => make(n));
+
+  test.each(["one queue", "two queues"])("no limit and no paused class: 5 commands, %s", async (title) => {
+    const queues = title === "one queue" ? ["q"] : ["q", "r"];
+    await world.push("q", ...payloads(300));
+    await world.send(["SET", world.keys.pausedClasses, "[]"]);
+    expect(await steady(openLimited(world, undefined, { slots: 100, queues }))).toBe(5);
+  });
+
+  test("a limit, but no job that it is for, and a paused class, but none of its jobs: 5 as well", async () => {
+    await world.push("q", ...payloads(300));
+    await world.send(["SET", world.keys.pausedClasses, '["Paused"]']);
+    expect(await steady(open({ running: 1, rate: { jobs: 1, periodMs: 9 } }, { slots: 100 }))).toBe(5);
+  });
+
+  test("jobs of a class with a limit of those that run: 4 more", async () => {
+    await world.push("q", ...sends(300));
+    expect(await steady(open({ running: 100 }, { slots: 100 }))).toBe(9);
+  });
+
+  test("jobs of a class with a rate: 3 more, whatever the number of keys that are known", async () => {
+    await world.push("q", ...many(300, (n) => send(n % 50)));
+    expect(await steady(open({ rate: { jobs: 99, periodMs: MINUTE_MS }, by: [0] }, { slots: 100 }))).toBe(8);
+  });
+
+  test("both: 6 more", async () => {
+    await world.push("q", ...sends(300));
+    expect(await steady(open({ running: 100, rate: { jobs: 999, periodMs: MINUTE_MS } }, { slots: 100 }))).toBe(11);
+  });
+
+  test.each([10, 1_000])("what waits costs the same, be it %i jobs", async (count) => {
+    await world.push("q", ...sends(count + 1));
+    const [holder, drain] = [open({ running: 1 }), open({ running: 1 })];
+    await holder.fill(1);
+    await drain.fill(4);
+    // EVALSHA, MGET, INCRBY, LPOP, TIME, ZRANGE, HGETALL, LRANGE, LPUSH
+    expect(await cost(() => drain.fill(4), drain)).toBe(9);
+  });
+
+  test.each([10, 900])("jobs behind %i that wait: one more LPOP for any number of them", async (count) => {
+    await world.push("q", ...sends(count + 1), ...payloads(50));
+    const [holder, drain] = [open({ running: 1 }), open({ running: 1 }, { slots: 40 })];
+    await holder.fill(1);
+    await drain.fill(1);
+    // … and MSET
+    expect(await cost(() => drain.fill(40), drain)).toBe(11);
+    expect(await world.queued("q")).toEqual([...sends(count, 1), ...payloads(10, 40)]);
+  });
+
+  test("jobs behind so many that their head is too far away: an LREM each", async () => {
+    await world.push("q", ...sends(2_000), ...payloads(10));
+    await world.send(["SET", world.keys.pausedClasses, '["Send"]']);
+    const drain = openLimited(world, undefined, { slots: 8 });
+    expect(await cost(() => drain.fill(8), drain)).toBe(6);
+    // EVALSHA, MGET, INCRBY, LPOP, LRANGE, 8 LREM, the opening's 4, MSET, LPUSH
+    expect(await cost(() => drain.fill(8), drain)).toBe(19);
+    expect(await world.queued("q")).toEqual([...sends(2_000), ...payloads(2, 8)]);
+  });
+
+  test("closing with a limit: 1 more", async () => {
+    await world.push("q", ...sends(2));
+    const [limited, free] = [open({ running: 1 }), openLimited(world)];
+    await limited.settle((await limited.fill(1)).claims);
+    await free.settle((await free.fill(1)).claims);
+    const [withLimit, without] = [await cost(limited.store.close, limited), await cost(free.store.close, free)];
+    expect([withLimit, without]).toEqual([7, 6]);
+  });
+});
