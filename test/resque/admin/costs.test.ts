@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AirliftAdmin, createAdmin } from "../../../src/admin.ts";
 import type { RedisClient } from "../../../src/resque/client.ts";
+import { readStatus } from "../../../src/resque/status.ts";
 import { setups } from "../../support/setups.ts";
 import { type AdminWorld, idOf, openAdminWorld } from "./admin-world.ts";
 import { WRITERS } from "./failed-entries.ts";
@@ -97,6 +98,13 @@ describe.skipIf(!setup)("what the admin API costs", () => {
     told = 0;
     await run(admin);
     expect({ counted: await world.countCommands(), told }).toEqual({ counted: commands, told: commands });
+  });
+
+  test("the status: two requests, 7 commands, an LLEN for each queue, an MGET and an EXISTS", async () => {
+    await fill();
+    await world.countCommands();
+    await readStatus(world.client, world.keys);
+    expect(await world.countCommands()).toBe(7 + 2 + 1 + 1);
   });
 
   test("an app without a scheduler says so", async () => {
