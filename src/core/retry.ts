@@ -79,6 +79,7 @@ export interface FailedAttempt {
 export function decideRetry(policy: RetryOptions, attempt: FailedAttempt): RetryDecision {
   const rule = policy.rules?.find(({ error }) => isOf(error, attempt));
   if (rule && rule.action !== "retry") return { kind: rule.action };
+  if (!rule && isFinal(attempt.error)) return { kind: "fail" };
   const limit = rule?.limit ?? policy.limit ?? DEFAULT_RETRY_LIMIT;
   if (attempt.retries >= limit) return { kind: "exhausted", drop: policy.exhausted === "drop" };
   const backoff = rule?.backoff ?? policy.backoff ?? "exponential";
@@ -122,6 +123,15 @@ function retryAfterMs({ error, nowMs }: FailedAttempt): number {
   } catch {
     // Whatever was thrown may be anything.
     return 0;
+  }
+}
+
+/** Whether an error says that another attempt would end the same, by `isFinal`. */
+function isFinal(error: unknown): boolean {
+  try {
+    return Object(error).isFinal === true;
+  } catch {
+    return false;
   }
 }
 

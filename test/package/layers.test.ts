@@ -34,6 +34,10 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 const PORTABLE = [
   ...["src/core/", "src/resque/", "src/active-job/", "src/cron/", "src/http/", "src/redis/upstash.ts"],
   ...["src/index.ts", "src/admin.ts", "src/airlift.ts", "src/options.ts", "src/check-options.ts"],
+  ...["batch", "http", "http-answer", "http-endpoint", "http-error", "http-options", "http-post", "http-private"].map(
+    (name) => `src/target/${name}.ts`,
+  ),
+  ...["src/target/http-send.ts", "src/target/http-send-fetch.ts", "src/target/http-send-here.ts"],
   ...["src/encode-job.ts", "src/enqueue-jobs.ts", "src/idempotency.ts", "src/system-clock.ts"],
 ];
 /** Who may import a client library: only `redis/`. */
