@@ -4,6 +4,7 @@ import { drain } from "./core/drain.ts";
 import type { DrainOptions as CoreDrainOptions } from "./core/drain-deps.ts";
 import type { OnEvent } from "./core/events.ts";
 import { slotsFor } from "./core/exchange-loop.ts";
+import { concurrencyWithin } from "./core/host-budget.ts";
 import type { AnyJobDefinition, Logger } from "./core/job.ts";
 import type { RunHandler } from "./core/job-runner.ts";
 import { createStatusPolicy, type JobStatus } from "./core/job-status.ts";
@@ -139,6 +140,7 @@ export function createAirlift<
 
   const drainOnce = async (drainOptions: DrainOptions): Promise<DrainReport> => {
     const id = randomId();
+    const drainSettings = { ...settings, concurrency: concurrencyWithin(drainOptions, registry, concurrency) };
     const store = createRedisStore({
       client: redis,
       keys,
@@ -146,7 +148,7 @@ export function createAirlift<
         id,
         host: `airlift-${platform}-${id}`,
         pid: processId(),
-        slots: slotsFor(concurrency),
+        slots: slotsFor(drainSettings.concurrency),
         queues: selector.label,
       },
       selector,
@@ -171,7 +173,7 @@ export function createAirlift<
         {
           store,
           registry,
-          settings,
+          settings: drainSettings,
           clock: systemClock,
           random: Math.random,
           logger,

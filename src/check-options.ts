@@ -1,6 +1,7 @@
 import * as v from "valibot";
 import { UsageError } from "./core/errors.ts";
 import type { StatusOptions } from "./core/job-status.ts";
+import type { JobUses } from "./core/job-uses.ts";
 import { type LimitOptions, limitProblem } from "./core/limit.ts";
 import type { Backoff } from "./core/retry.ts";
 import { type UniqueOptions, uniqueProblem } from "./core/unique.ts";
@@ -89,6 +90,7 @@ const jobSchema = v.strictObject(
         ({ input }) => limitProblem(input) ?? "",
       ),
     ),
+    uses: v.optional(is<JobUses>(isUses, "{ requests, connections, invocations }, each an integer from 0")),
     args: v.optional(is((value) => isFunction(standardOf(value)?.["validate"]), "a schema of Standard Schema")),
     decode: v.optional(fn),
     middleware: v.optional(middleware),
@@ -145,6 +147,9 @@ const drainSchema = v.strictObject(
       is<AbortSignal>((value) => typeof value === "object" && value !== null && "aborted" in value, "an AbortSignal"),
     ),
     maxJobs: v.optional(integer(1, Number.MAX_SAFE_INTEGER)),
+    maxRequests: v.optional(integer(1, Number.MAX_SAFE_INTEGER)),
+    maxConnections: v.optional(integer(1, Number.MAX_SAFE_INTEGER)),
+    maxInvocations: v.optional(integer(0, Number.MAX_SAFE_INTEGER)),
     onEvent: v.optional(fn),
     runHandler: v.optional(fn),
   },
@@ -206,6 +211,13 @@ function isStatus(value: unknown): boolean {
   const { ttlMs, results = false, ...others } = value as Record<string, unknown>;
   const isTtl = Number.isInteger(ttlMs) && (ttlMs as number) >= 1_000 && (ttlMs as number) <= 366 * MAX_MS;
   return isTtl && typeof results === "boolean" && Object.keys(others).length === 0;
+}
+
+function isUses(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const { requests = 0, connections = 0, invocations = 0, ...others } = value as Record<string, unknown>;
+  const counts = [requests, connections, invocations];
+  return Object.keys(others).length === 0 && counts.every((count) => Number.isInteger(count) && (count as number) >= 0);
 }
 
 function isBackoff(value: unknown): boolean {

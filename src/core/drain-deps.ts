@@ -1,6 +1,7 @@
 import type { Clock } from "./clock.ts";
 import type { OnEvent } from "./events.ts";
 import type { DrainHooks } from "./hooks.ts";
+import type { HostLimits } from "./host-budget.ts";
 import type { Logger } from "./job-context.ts";
 import type { PerformJob, RunHandler } from "./job-runner.ts";
 import type { StatusPolicy } from "./job-status.ts";
@@ -38,7 +39,7 @@ export interface DrainDeps {
   readonly ticker?: ScheduleTicker;
 }
 
-export interface DrainOptions {
+export interface DrainOptions extends HostLimits {
   /** When the host ends us: an instant, in milliseconds since the epoch. Without it a drain ends when the queues are empty. */
   readonly deadlineMs?: number;
   /** Aborting it stops claiming; running jobs may end within `graceMs`, the others are released. */

@@ -4,6 +4,7 @@ import { AirliftError, isStoreError, type StoreError, UsageError } from "./error
 import { createExchangeLoop } from "./exchange-loop.ts";
 import { guardListeners } from "./guard-listeners.ts";
 import { guardLogger } from "./guard-logger.ts";
+import { createHostBudget } from "./host-budget.ts";
 import { repeat } from "./repeat.ts";
 import type { DrainReport, StopReason } from "./report.ts";
 import { createTally } from "./tally.ts";
@@ -23,6 +24,8 @@ export class DrainError extends AirliftError {
 const PATIENCE_MS = 5_000;
 /** Reasons to stop that are none if nothing is left. */
 const ENDS_WELL: ReadonlySet<StopReason> = new Set(["deadline", "budget", "paused", "limited"]);
+/** To take back a dead drain's jobs, the locks of those that are over included. */
+const TO_RECOVER = 5;
 /** What looks for more work while jobs run, or tidies up after an error, is not worth more time. */
 const BRIEF_MS = 1_000;
 
@@ -37,12 +40,13 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
   const { store, clock, random, settings } = deps;
   const startedMs = clock.nowMs();
   const tally = createTally();
-  const due = createDue(store, deps.ticker, clock);
   let freesAtMs: number | undefined;
   const emit = guardListeners(deps.listeners, guardLogger(deps.logger));
   const deadlineMs = options.deadlineMs ?? Number.POSITIVE_INFINITY;
   const budgetEndMs = deadlineMs - settings.marginMs;
   checkBudget(deps, budgetEndMs - startedMs);
+  const budget = createHostBudget({ limits: options, store, registry: deps.registry, settings, clock, budgetEndMs });
+  const due = createDue({ promote: () => store.promote({ maxRequests: budget.spare }) }, deps.ticker, clock);
   const onRetry = (error: StoreError, attempt: number, delayMs: number): void =>
     emit?.({ kind: "store-retry", error, attempt, delayMs });
   const patiently = <T>(call: () => Promise<T>, patienceMs = PATIENCE_MS, minMs = 0): Promise<T> => {
@@ -86,6 +90,7 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
     const { dead: deadDrains, nextDueMs } = await calling(() => store.survey());
     due.noteStored(nextDueMs);
     for (const dead of deadDrains) {
+      if (budget.spare < TO_RECOVER) break;
       try {
         const result = await calling(() => store.recover(dead));
         tally.recovered += result.requeued;
@@ -114,6 +119,7 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
     }
     const loop = createExchangeLoop(deps, options, {
       budgetEndMs,
+      budget,
       startedMs,
       tally,
       emit,

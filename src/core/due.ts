@@ -21,7 +21,7 @@ export interface Due {
   readonly isWaiting: boolean;
 }
 
-export function createDue(store: DrainStore, ticker: ScheduleTicker | undefined, clock: Clock): Due {
+export function createDue(store: Pick<DrainStore, "promote">, ticker: ScheduleTicker | undefined, clock: Clock): Due {
   let storedMs = Number.POSITIVE_INFINITY;
   let scheduledMs = Number.POSITIVE_INFINITY;
   /** When to look at the schedules again: one may have been added. */

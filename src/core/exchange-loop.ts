@@ -3,18 +3,20 @@ import type { Due } from "./due.ts";
 import { isStoreError, type StoreError } from "./errors.ts";
 import type { Emit } from "./guard-listeners.ts";
 import { createHand } from "./hand.ts";
+import type { HostBudget } from "./host-budget.ts";
 import { createLull } from "./lull.ts";
 import { createNoteBoard } from "./notes.ts";
 import { type Failure, type Outcome, RELEASED } from "./outcome.ts";
 import { createPacing, maxHand } from "./pacing.ts";
 import { repeat } from "./repeat.ts";
 import type { StopReason } from "./report.ts";
-import type { Claim, ClaimedJob, ExchangeParams, Settlement } from "./store.ts";
+import type { Claim, ClaimedJob, ExchangeParams, ExchangeResult, Settlement } from "./store.ts";
 import type { Tally } from "./tally.ts";
 import { createWaker } from "./waker.ts";
 
 export interface LoopContext {
   readonly budgetEndMs: number;
+  readonly budget: HostBudget;
   readonly startedMs: number;
   readonly tally: Tally;
   readonly emit: Emit;
@@ -71,7 +73,7 @@ type HeldSettlement = Settlement & { readonly claim: HeldClaim };
 
 export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, context: LoopContext): ExchangeLoop {
   const { store, clock, registry, settings } = deps;
-  const { tally, emit, due, budgetEndMs } = context;
+  const { tally, emit, due, budget, budgetEndMs } = context;
   const { concurrency, leaseMs } = settings;
   const maxJobs = options.maxJobs ?? Number.POSITIVE_INFINITY;
   const pacing = createPacing(concurrency);
@@ -112,7 +114,10 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     random: deps.random,
     keepsResult: (definition) =>
       deps.status?.of(definition.class)?.results || deps.hooks?.keepsResult(definition) || false,
-    onStart: (claim) => notes.start(claim, clock.nowMs()),
+    onStart: (claim) => {
+      notes.start(claim, clock.nowMs());
+      budget.begin(classOf(claim.job));
+    },
     onCheckIn: (claim, change) => {
       const checkin = notes.checkIn(claim, change, clock.nowMs());
       emit?.({ kind: "job-checkin", queue: claim.queue, class: classOf(claim.job), slot: claim.slot, ...checkin });
@@ -140,7 +145,8 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     if (tally.claimed >= maxJobs) stop = "budget";
     if (!fits(neededMs())) stop = "deadline";
     if (stop) return 0;
-    return Math.min(concurrency + pacing.hand - hand.size, maxJobs - tally.claimed);
+    const room = Math.min(concurrency + pacing.hand - hand.size, budget.roomBeside(hand.waiting));
+    return Math.min(room, maxJobs - tally.claimed);
   };
 
   const hasRoom = (): boolean => stop === undefined && hand.size < concurrency;
@@ -148,12 +154,14 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
 
   /** When the next exchange is due; 0 for at once. */
   const dueAtMs = (): number => {
+    // There is one for each beat, and one for the end.
+    if (budget.isShort) return hand.isIdle && finished.length > 0 ? 0 : beatAtMs();
     if (finished.length >= pacing.gatherJobs || (hand.isIdle && finished.length > 0)) return 0;
     if (hasRoom() && !lull.isDrained && finished.length === 0 && want() > 0) return 0;
     if (finished.length === 0) return beatAtMs();
     // With nothing left to claim nobody waits for these slots, unless it is for their places under a limit.
     const gatherMs = lull.isDrained && !lull.isLimited ? pacing.gatherMs * DRAINED_GATHER : pacing.gatherMs;
-    return Math.min(firstFinishedMs + gatherMs, beatAtMs());
+    return Math.min(firstFinishedMs + Math.max(gatherMs, budget.gatherMs), beatAtMs());
   };
 
   const freeSlots = (): number[] => {
@@ -206,10 +214,13 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
         Math.min(lastBeatMs + leaseMs, options.deadlineMs ?? Number.POSITIVE_INFINITY, abortedMs + settings.graceMs),
       );
     if (seq === 1) lastBeatMs = nowMs;
-    const result = await repeat((attempt) => store.exchange({ ...params, attempt }), {
-      ...{ clock, random: deps.random, untilMs },
-      onRetry: context.onRetry,
-    });
+    let requestsBefore = 0;
+    const call = (attempt: number): Promise<ExchangeResult> => {
+      requestsBefore = store.usage.requests;
+      return store.exchange({ ...params, attempt });
+    };
+    const result = await repeat(call, { clock, random: deps.random, untilMs, onRetry: context.onRetry });
+    budget.noteExchange(store.usage.requests - requestsBefore);
     sent = [];
     pacing.noteExchange(clock.nowMs() - nowMs);
     if (isBeat) lastBeatMs = nowMs;
@@ -228,7 +239,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     if (fill.length > 0) lull.note(result, clock.nowMs());
     if (!result.isRegistered && stop !== "lost") await endAll("lost");
     hand.pump();
-    if (isBeat) await lookForMore(async () => (await context.survey(context.briefly)) > 0);
+    if (isBeat && !budget.isShort) await lookForMore(async () => (await context.survey(context.briefly)) > 0);
   };
 
   const poll = async (): Promise<void> => {
@@ -282,7 +293,13 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     hand.isIdle && finished.length === 0 && untilPromotionMs > MAX_DUE_WAIT_MS && untilRateMs > MAX_RATE_WAIT_MS;
 
   const step = async (): Promise<boolean> => {
+    if (budget.isShort && !stop) {
+      stop = "budget";
+      hand.release();
+    }
     if (rateAtMs() <= clock.nowMs()) lull.end();
+    // What is short of requests leaves notes to the next exchange.
+    const notesMs = budget.isShort ? Number.POSITIVE_INFINITY : notes.dueMs;
     const dueMs = dueAtMs();
     const nowMs = clock.nowMs();
     const promotionMs = promotionAtMs();
@@ -292,11 +309,11 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     else if (isOver(promotionMs - nowMs, rateMs - nowMs)) return false;
     else {
       const canPoll = lull.isDrained && hasRoom() && !hand.isIdle;
-      if (notes.dueMs <= nowMs) await sendNotes();
+      if (notesMs <= nowMs) await sendNotes();
       else if (canPoll && lull.pollAtMs <= nowMs) await poll();
       else {
         const pollAtMs = canPoll ? lull.pollAtMs : Number.POSITIVE_INFINITY;
-        const atMs = Math.min(dueMs, promotionMs, notes.dueMs, rateMs, pollAtMs);
+        const atMs = Math.min(dueMs, promotionMs, notesMs, rateMs, pollAtMs);
         const delayMs = atMs - nowMs;
         await (delayMs < TIMER_MS ? clock.yield() : waker.wait(delayMs));
       }

@@ -38,6 +38,8 @@ export interface HandOptions<C extends Claim> {
 export interface Hand<C extends Claim> {
   /** Running and in hand. */
   readonly size: number;
+  /** In hand, not begun. */
+  readonly waiting: number;
   readonly isIdle: boolean;
   /** The longest run so far of a class without a time limit of its own. */
   readonly longestMs: number;
@@ -118,6 +120,9 @@ export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
   return {
     get size() {
       return runner.size + waiting.length;
+    },
+    get waiting() {
+      return waiting.length;
     },
     get isIdle() {
       return runner.size + waiting.length === 0;

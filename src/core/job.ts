@@ -2,6 +2,7 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { JobHooks } from "./hooks.ts";
 import type { JobContext } from "./job-context.ts";
 import type { StatusOptions } from "./job-status.ts";
+import type { JobUses } from "./job-uses.ts";
 import type { LimitOptions } from "./limit.ts";
 import type { AnyMiddleware, CheckedChain, ContextInside } from "./middleware.ts";
 import type { ResourceFactories, ResourcesOf } from "./resources.ts";
@@ -17,10 +18,15 @@ export type { JobContext, Logger } from "./job-context.ts";
  *
  * @param args the payload's `args`, or what decoder and schema make of them
  */
-export type Perform<Args = readonly unknown[], Context extends object = object, Resources extends object = object> = (
-  args: Args,
-  job: JobContext<Context, Resources>,
-) => unknown;
+export interface Perform<
+  Args = readonly unknown[],
+  Context extends object = object,
+  Resources extends object = object,
+> {
+  (args: Args, job: JobContext<Context, Resources>): unknown;
+  /** Set by targets; a definition's own come first. */
+  readonly uses?: JobUses;
+}
 
 /**
  * Which handler runs the jobs of a class, and how.
@@ -65,6 +71,8 @@ export interface JobDefinition<
   readonly limit?: LimitOptions;
   /** Whether the status of the class's jobs is kept, and how. @default as the app's `status` says */
   readonly status?: StatusOptions | false;
+  /** What a run needs of a host that counts requests, as Cloudflare does. @default as its target says, or one request */
+  readonly uses?: JobUses;
   /** Stands around each run, inside the app's own; the first is the outermost. */
   readonly middleware?: readonly AnyMiddleware[];
   /** Called beside the app's own, after them. */

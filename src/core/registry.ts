@@ -1,5 +1,6 @@
 import { UsageError } from "./errors.ts";
 import type { AnyJobDefinition, JobDefinition } from "./job.ts";
+import { type JobUses, mostUsesOf } from "./job-uses.ts";
 import type { LimitOptions } from "./limit.ts";
 import type { AnyMiddleware, ContextInside } from "./middleware.ts";
 import type { ResourcesOf } from "./resources.ts";
@@ -18,6 +19,9 @@ export interface Registry {
   find(className: string): AnyJobDefinition | undefined;
   /** The longest time limit that a class asks for by itself; 0 if none does. */
   readonly longestTimeoutMs: number;
+  /** Whether a class has none of its own. */
+  readonly hasDefaultTimeout: boolean;
+  readonly mostUses: Required<JobUses>;
   /** The limits of the classes that have one. */
   readonly limits: ReadonlyMap<string, LimitOptions>;
 }
@@ -33,6 +37,8 @@ export function createRegistry(jobs: readonly AnyJobDefinition[]): Registry {
     classes: [...byClass.keys()],
     find: (className) => byClass.get(className),
     longestTimeoutMs: Math.max(0, ...jobs.map((job) => job.timeoutMs ?? 0)),
+    hasDefaultTimeout: jobs.some((job) => job.timeoutMs === undefined),
+    mostUses: mostUsesOf(jobs),
     limits: new Map(jobs.flatMap((job) => (job.limit ? [[job.class, job.limit]] : []))),
   };
 }

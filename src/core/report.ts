@@ -5,7 +5,7 @@
  * - `deadline`: the host's time is up
  * - `paused`: what is left is in paused queues, or of paused classes
  * - `limited`: what is left may not start yet, because of the limits of its classes; `nextDueMs` says when, if it is a matter of time
- * - `budget`: `maxJobs` is reached
+ * - `budget`: `maxJobs` is reached, or what is left of the host's limits is needed for what was begun
  * - `aborted`: the caller's signal
  * - `lost`: the drain was silent for longer than its lease (a frozen process), and another has taken its jobs back
  */

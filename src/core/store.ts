@@ -114,8 +114,8 @@ export interface DrainStore<Dead extends DeadDrain = DeadDrain> {
   hasQueued(): Promise<boolean>;
   /** Looks for what the drain should do beside claiming. */
   survey(): Promise<Survey<Dead>>;
-  /** Moves a bounded number of jobs that are due, delayed ones and retries, to their queues. */
-  promote(): Promise<Promotion>;
+  /** Moves a bounded number of jobs that are due, delayed ones and retries, to their queues, in about `maxRequests` requests. */
+  promote(options?: { readonly maxRequests?: number }): Promise<Promotion>;
   /** Gives a dead drain's jobs back to their queues, or to the failed list beyond the crash limit. */
   recover(dead: Dead): Promise<{ readonly requeued: number; readonly failed: number }>;
   /** Settles and fills in one atomic step; the first one that claims something registers the drain. */

@@ -60,7 +60,7 @@ export async function promoteDelayed(
     const nextDueMs = isRubys ? Math.min(redisNowMs + LEFT_TO_OTHERS_MS, next.dueMs + leftToRubyMs) : next?.dueMs;
     if (due.length === 0) return end(nextDueMs);
     const left = options.maxJobs - promoted - failed;
-    if (left <= 0) return end(due[0]?.dueMs);
+    if (left <= 0 || options.isSpent()) return end(due[0]?.dueMs);
     if (fruitless === MAX_FRUITLESS) return end(redisNowMs + LEFT_TO_OTHERS_MS);
 
     const lists = due.map(({ seconds }) => keys.delayed(seconds));

@@ -49,7 +49,8 @@ export async function promoteRetries(
     const nextDueMs = next === "" ? undefined : Number(next);
     const left = options.maxJobs - promoted - failed;
     const isLearning = unknown.filter((text) => learn(text, told)).length > 0;
-    if (nextDueMs === undefined || nextDueMs > redisNowMs || left <= 0) return { promoted, failed, nextDueMs };
+    const isOver = nextDueMs === undefined || nextDueMs > redisNowMs || left <= 0 || options.isSpent();
+    if (isOver) return { promoted, failed, nextDueMs };
     // Names that are no UTF-8: no client can name their queues.
     if (more + moreFailed === 0 && !isLearning) {
       return { promoted, failed, nextDueMs: redisNowMs + LEFT_TO_OTHERS_MS };

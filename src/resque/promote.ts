@@ -10,7 +10,10 @@ import type { PromotedJobs, PromoteOptions } from "./queue-due.ts";
  * become due is left to it as long as it leads. May be repeated after an error.
  */
 export async function promoteDue(client: RedisClient, keys: Keys, options: PromoteOptions): Promise<PromotedJobs> {
-  const resolved = { maxJobs: 5_000, worker: "airlift", ...options };
+  const { maxRequests = Number.POSITIVE_INFINITY, usage } = options;
+  const isSpent = (): boolean => usage.requests >= untilRequests;
+  const untilRequests = usage.requests + maxRequests;
+  const resolved = { maxJobs: 5_000, worker: "airlift", ...options, isSpent };
   const reads = [scheduleRead(keys), ["EXISTS", keys.rubySchedulerLock], retriesCall(keys, resolved)];
   const replies = await client.pipeline(reads, { usage: options.usage });
   const [schedule, lock, firstRetries] = replies as [RedisReply, number, RedisReply];

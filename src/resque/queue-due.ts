@@ -9,11 +9,16 @@ export interface PromoteOptions extends Required<Pick<CallOptions, "usage">> {
   readonly queues: readonly string[];
   /** @default 5_000 */
   readonly maxJobs?: number;
+  /** No batch is begun after so many requests. @default any number */
+  readonly maxRequests?: number;
   /** Who is shown in `failed` beside what is no job. @default "airlift" */
   readonly worker?: string;
 }
 
-export type ResolvedPromoteOptions = Required<PromoteOptions>;
+export interface ResolvedPromoteOptions extends Required<Omit<PromoteOptions, "maxRequests">> {
+  /** Whether `maxRequests` were made. */
+  readonly isSpent: () => boolean;
+}
 
 export interface PromotedJobs {
   readonly promoted: number;

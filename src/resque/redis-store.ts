@@ -223,9 +223,10 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
       await (await loadNotes(notes))?.note(notes);
     },
 
-    async promote() {
+    async promote(limits) {
       const { promoteDue } = await import("./promote.ts");
-      const { promoted, nextDueMs } = await promoteDue(client, keys, { redisNowMs: redisNowMs(), queues, usage });
+      const settings = { ...limits, redisNowMs: redisNowMs(), queues, usage };
+      const { promoted, nextDueMs } = await promoteDue(client, keys, settings);
       return { promoted, nextDueMs: toOurs(nextDueMs) };
     },
 

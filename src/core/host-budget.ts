@@ -1,0 +1,127 @@
+import type { Clock } from "./clock.ts";
+import type { DrainSettings } from "./drain-deps.ts";
+import { UsageError } from "./errors.ts";
+import { usesOf } from "./job-uses.ts";
+import type { Registry } from "./registry.ts";
+import type { DrainStore } from "./store.ts";
+
+/** What a host grants one drain, where it counts. */
+export interface HostLimits {
+  /**
+   * Requests that may be made, to Redis and by jobs. When what is left is needed to keep the lease, to settle and to close, the drain claims no
+   * more, and what it then still holds is settled together.
+   */
+  readonly maxRequests?: number;
+  /** Connections that may be open at the same time, that to Redis among them: no more jobs run at once than have one. */
+  readonly maxConnections?: number;
+  /** Workers that may be called through service bindings. */
+  readonly maxInvocations?: number;
+}
+
+/** What is left of a host's limits. Without limits there is always room. */
+export interface HostBudget {
+  /** What is left is needed for what has been begun. */
+  readonly isShort: boolean;
+  /** Requests that may be made beside what has been begun. */
+  readonly spare: number;
+  /** How long finished jobs should gather at least, so that what is left goes far. */
+  readonly gatherMs: number;
+  /** For how many more claims there is room, beside some that were claimed but not begun. */
+  roomBeside(waiting: number): number;
+  /** A job of this class is begun. */
+  begin(className: string | undefined): void;
+  /** An exchange has made so many requests. */
+  noteExchange(requests: number): void;
+}
+
+export interface HostBudgetOptions {
+  readonly limits: HostLimits;
+  readonly store: Pick<DrainStore, "usage">;
+  readonly registry: Registry;
+  readonly settings: Pick<DrainSettings, "timeoutMs" | "leaseMs">;
+  readonly clock: Clock;
+  readonly budgetEndMs: number;
+}
+
+/** To close, to count what is left, and one that has to be repeated, each with a script that Redis may not know yet. */
+const TO_END = 5;
+/** With fewer requests left than these, each exchange should move as many jobs as it can. */
+const SCARCE = 100;
+const SCARCE_GATHER_MS = 250;
+/** The exchange that claims, and the one that settles what has ended last. */
+const EXCHANGES_AROUND = 2;
+
+/** @throws UsageError if the limits are too narrow for any job to be claimed */
+export function createHostBudget(options: HostBudgetOptions): HostBudget {
+  const { limits, store, registry, settings, clock, budgetEndMs } = options;
+  if (limits.maxRequests === undefined && limits.maxInvocations === undefined) return UNLIMITED;
+  const { maxRequests = Number.POSITIVE_INFINITY, maxInvocations = Number.POSITIVE_INFINITY } = limits;
+  const most = registry.mostUses;
+  const longestMs = Math.max(registry.longestTimeoutMs, registry.hasDefaultTimeout ? settings.timeoutMs : 0);
+  let begunRequests = 0;
+  let begunInvocations = 0;
+  /** Most requests that an exchange has made so far. */
+  let exchangeRequests = 1;
+
+  /** A job that has just been begun may take all its time, and meanwhile the lease is renewed. */
+  const reserved = (): number => {
+    const longestLeftMs = Math.max(0, Math.min(longestMs, budgetEndMs - clock.nowMs()));
+    const beats = Math.floor(longestLeftMs / (settings.leaseMs / 3));
+    return (EXCHANGES_AROUND + beats) * exchangeRequests + TO_END;
+  };
+  const spare = (): number => maxRequests - store.usage.requests - begunRequests - reserved();
+
+  const budget: HostBudget = {
+    get isShort() {
+      return spare() < most.requests || maxInvocations - begunInvocations < most.invocations;
+    },
+    get spare() {
+      return Math.max(0, spare());
+    },
+    get gatherMs() {
+      return spare() < SCARCE ? SCARCE_GATHER_MS : 0;
+    },
+    roomBeside(waiting) {
+      const byRequests = most.requests > 0 ? spare() / most.requests : Number.POSITIVE_INFINITY;
+      const byInvocations =
+        most.invocations > 0 ? (maxInvocations - begunInvocations) / most.invocations : Number.POSITIVE_INFINITY;
+      return Math.max(0, Math.floor(Math.min(byRequests, byInvocations)) - waiting);
+    },
+    begin(className) {
+      const definition = className === undefined ? undefined : registry.find(className);
+      if (!definition) return;
+      const { requests, invocations } = usesOf(definition);
+      begunRequests += requests;
+      begunInvocations += invocations;
+    },
+    noteExchange(requests) {
+      exchangeRequests = Math.max(exchangeRequests, requests);
+    },
+  };
+  if (!budget.isShort) return budget;
+  throw new UsageError(
+    spare() < most.requests
+      ? `drain: maxRequests: ${maxRequests} are too few for a job that may take ${longestMs} ms and make ${most.requests}: ` +
+          `its drain needs ${reserved()} of its own, one for each third of leaseMs (${settings.leaseMs}) among them`
+      : `drain: maxInvocations: ${maxInvocations} are too few for a job that needs ${most.invocations}`,
+  );
+}
+
+const UNLIMITED: HostBudget = {
+  isShort: false,
+  spare: Number.POSITIVE_INFINITY,
+  gatherMs: 0,
+  roomBeside: () => Number.POSITIVE_INFINITY,
+  begin: () => undefined,
+  noteExchange: () => undefined,
+};
+
+/** How many jobs may run at once. */
+export function concurrencyWithin({ maxConnections }: HostLimits, { mostUses }: Registry, concurrency: number): number {
+  if (maxConnections === undefined || mostUses.connections === 0) return concurrency;
+  const most = Math.floor((maxConnections - 1) / mostUses.connections);
+  if (most >= 1) return Math.min(concurrency, most);
+  throw new UsageError(
+    `drain: maxConnections: ${maxConnections} are too few for a job that needs ${mostUses.connections}, and Redis 1`,
+  );
+}
