@@ -1,7 +1,7 @@
 import type { Airlift } from "../airlift.ts";
+import { logEvents } from "../core/log-events.ts";
 import type { AppOptions } from "./app-options.ts";
 import { createLineLogger } from "./line-logger.ts";
-import { logEvents } from "./log-events.ts";
 import { openApp } from "./open-app.ts";
 import { createPlainProgress, createProgressBar, type Progress } from "./progress.ts";
 import { formatReport } from "./report-text.ts";

@@ -1,8 +1,8 @@
+import { logEvents } from "../core/log-events.ts";
 import type { DrainReport } from "../core/report.ts";
 import type { AppOptions } from "./app-options.ts";
 import { drainRepeatedly } from "./drain-repeatedly.ts";
 import { createLineLogger } from "./line-logger.ts";
-import { logEvents } from "./log-events.ts";
 import { openApp } from "./open-app.ts";
 import { formatReportLine, isIdle } from "./report-text.ts";
 import { superviseProcess } from "./supervise.ts";

@@ -1,5 +1,5 @@
-import type { OnEvent } from "../core/events.ts";
-import type { Logger } from "../core/job.ts";
+import type { OnEvent } from "./events.ts";
+import type { Logger } from "./job-context.ts";
 
 /** Logs what somebody who reads the log of a drain wants to know: jobs that failed, and what went other ways than it should. */
 export function logEvents(logger: Logger): OnEvent {
