@@ -12,8 +12,8 @@ export { type DefineJob, defineJob, defineJobsWith, type JobDefinition, type Per
 export type { JobContext, Logger } from "./core/job-context.ts";
 export type { RunHandler } from "./core/job-runner.ts";
 export type { CompletedJob, JobState, JobStatus, StatusOptions } from "./core/job-status.ts";
-export { type AnyMiddleware, defineMiddleware, type Middleware, type Next, type Passed } from "./core/middleware.ts";
 export type { LimitOptions } from "./core/limit.ts";
+export { type AnyMiddleware, defineMiddleware, type Middleware, type Next, type Passed } from "./core/middleware.ts";
 export type { Failure, Outcome } from "./core/outcome.ts";
 export type { DrainReport, StopReason } from "./core/report.ts";
 export type { ResourceFactories, ResourcesOf } from "./core/resources.ts";
