@@ -30,14 +30,14 @@ const MIN_SECRET_CHARS = 6;
 
 /** @throws UsageError */
 export function checkEndpoint(endpoint: HttpEndpoint, refusePrivateAddresses: boolean): CheckedEndpoint {
-  const { headers = {} } = endpoint;
+  const headers = checkHeaders(endpoint.headers ?? {});
   const keys = checkWebhookSecrets("http", endpoint.secret);
   const url = checkUrl(endpoint.url, refusePrivateAddresses);
   const { pathname, search, searchParams } = url;
   return {
     url,
     webhooks: keys.map((key) => new Webhook(key)),
-    headers: { "user-agent": "Airlift", accept: "application/json", ...checkHeaders(headers), ...OWN_HEADERS },
+    headers: { "user-agent": "Airlift", accept: "application/json", ...headers, ...OWN_HEADERS },
     secrets: [pathname + search, pathname, ...searchParams.values(), ...Object.values(headers), ...keys]
       .filter((text) => text.length >= MIN_SECRET_CHARS)
       .sort((a, b) => b.length - a.length),
@@ -74,18 +74,20 @@ function checkHeaders(headers: Readonly<Record<string, string>>): Record<string,
   const checked: Record<string, string> = {};
   for (const [name, value] of Object.entries(headers)) {
     if (OWN.test(name.toLowerCase())) throw new UsageError(`http: headers: ${name} is set by Airlift`);
-    if (typeof value !== "string" || !canSend(name, value)) {
+    const trimmed = typeof value === "string" ? asHeader(name, value) : undefined;
+    if (trimmed === undefined) {
       throw new UsageError(`http: headers: ${JSON.stringify(name)}: expected a name and a text that HTTP can carry`);
     }
-    checked[name.toLowerCase()] = value;
+    checked[name.toLowerCase()] = trimmed;
   }
   return checked;
 }
 
-function canSend(name: string, value: string): boolean {
+/** The value as it is sent, without a line break at its end; undefined if it cannot be. */
+function asHeader(name: string, value: string): string | undefined {
   try {
-    return new Headers([[name, value]]).has(name);
+    return new Headers([[name, value]]).get(name) ?? undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
