@@ -62,6 +62,7 @@ function formatWork(report: DrainReport): string {
     ["failed", report.failed],
     ["to be tried again", report.retried],
     ["discarded", report.discarded],
+    ["handed on", report.detached],
     ["given back", report.released],
     ["lost to another drain", report.lost],
   ] as const;

@@ -64,6 +64,7 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
     failed: tally.failed,
     retried: tally.retried,
     discarded: tally.discarded,
+    detached: tally.detached,
     released: tally.released,
     recovered: tally.recovered,
     promoted: tally.promoted,

@@ -1,3 +1,5 @@
+import { abortError } from "./abort-error.ts";
+import { createDispatcher, undetached } from "./dispatcher.ts";
 import type { DrainDeps, DrainOptions } from "./drain-deps.ts";
 import type { Due } from "./due.ts";
 import { isStoreError, type StoreError } from "./errors.ts";
@@ -92,13 +94,21 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   let abortedMs = Number.POSITIVE_INFINITY;
   let promoteAtMs = 0;
   let promotionFailedMs = 0;
+  let hasEnded = false;
+
+  /** Of a detached job it is told once it has been dispatched. */
+  const tellEnded = ({ claim, outcome, durationMs = 0 }: Settlement, isDispatched = false): void => {
+    if (outcome.kind === "detached" && !isDispatched) return;
+    emit?.({ kind: "job-ended", queue: claim.queue, class: classOf(claim.job), outcome, durationMs });
+  };
 
   const finish = (claim: HeldClaim, outcome: Outcome, durationMs: number): void => {
     const endedMs = clock.nowMs();
     if (finished.length === 0) firstFinishedMs = endedMs;
     notes.end(claim);
-    finished.push({ claim, outcome, endedMs, durationMs });
-    emit?.({ kind: "job-ended", queue: claim.queue, class: classOf(claim.job), outcome, durationMs });
+    const settlement = { claim, outcome: hasEnded ? undetached(outcome) : outcome, endedMs, durationMs };
+    finished.push(settlement);
+    tellEnded(settlement);
     if (finished.length === 1 || finished.length >= pacing.gatherJobs || hand.isIdle) waker.wake();
   };
 
@@ -110,6 +120,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     logger: deps.logger,
     runHandler: deps.runHandler,
     perform: deps.perform,
+    endMs: budgetEndMs,
     hooks: deps.hooks,
     random: deps.random,
     keepsResult: (definition) =>
@@ -126,8 +137,21 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     onIdle: waker.wake,
   });
 
+  const accept = (settle: readonly Settlement[], lost: readonly Settlement[]): void => {
+    tally.settled(settle, lost);
+    deps.hooks?.completed(settle, lost);
+  };
+
+  const dispatcher = createDispatcher({
+    ...{ store, clock, tally, due, accept, tellEnded, logger: deps.logger },
+    ...{ calling: context.briefly, onFree: waker.wake },
+  });
+
   const endAll = async (reason: StopReason): Promise<void> => {
     stop = reason;
+    hasEnded = true;
+    dispatcher.abort(abortError(reason));
+    finished = finished.map((settlement) => ({ ...settlement, outcome: undetached(settlement.outcome) }));
     hand.release();
     const wholeMs = reason === "deadline" ? budgetEndMs - context.startedMs : Number.POSITIVE_INFINITY;
     const failAfterMs = Math.max(wholeMs * HOPELESS_SHARE, MIN_HOPELESS_MS);
@@ -145,7 +169,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     if (tally.claimed >= maxJobs) stop = "budget";
     if (!fits(neededMs())) stop = "deadline";
     if (stop) return 0;
-    const room = Math.min(concurrency + pacing.hand - hand.size, budget.roomBeside(hand.waiting));
+    const room = Math.min(concurrency + pacing.hand - hand.size - dispatcher.size, budget.roomBeside(hand.waiting));
     return Math.min(room, maxJobs - tally.claimed);
   };
 
@@ -185,11 +209,6 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     return taken;
   };
 
-  const accept = (settle: readonly Settlement[], lost: readonly Settlement[]): void => {
-    tally.settled(settle, lost);
-    deps.hooks?.completed(settle, lost);
-  };
-
   const exchange = async (): Promise<void> => {
     const settle = takeFinished();
     const settledSlots = settle.map(({ claim }) => claim.slot);
@@ -227,6 +246,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     for (const slot of [...settledSlots, ...fill]) isFree[slot] = true;
     accept(settle, result.lost);
     for (const { outcome } of settle) if ("afterMs" in outcome) due.noteOwn(nowMs + outcome.afterMs);
+    for (const detached of result.detached ?? []) dispatcher.dispatch(detached);
     for (const { claim } of result.lost) emit?.({ kind: "job-lost", queue: claim.queue, class: classOf(claim.job) });
     for (const claim of result.claims) {
       isFree[claim.slot] = false;
@@ -290,7 +310,10 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
 
   /** Whether there is nothing to do, now and soon. */
   const isOver = (untilPromotionMs: number, untilRateMs: number): boolean =>
-    hand.isIdle && finished.length === 0 && untilPromotionMs > MAX_DUE_WAIT_MS && untilRateMs > MAX_RATE_WAIT_MS;
+    hand.isIdle &&
+    finished.length + dispatcher.size === 0 &&
+    untilPromotionMs > MAX_DUE_WAIT_MS &&
+    untilRateMs > MAX_RATE_WAIT_MS;
 
   const step = async (): Promise<boolean> => {
     if (budget.isShort && !stop) {
@@ -359,7 +382,8 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     },
     async giveUp() {
       await endAll("aborted");
-      const settle = [...sent, ...finished];
+      const unsettled = sent.map((settlement) => ({ ...settlement, outcome: undetached(settlement.outcome) }));
+      const settle = [...unsettled, ...finished];
       if (settle.length === 0) return;
       const { lost } = await store.exchange({ seq: ++seq, attempt: 2, settle, fill: [] });
       accept(settle, lost);
@@ -373,16 +397,4 @@ function classOf(job: ClaimedJob): string | undefined {
 
 function sizeOf(failure: Failure): number {
   return failure.message.length + failure.backtrace.reduce((sum, line) => sum + line.length, 100);
-}
-
-function abortError(reason: StopReason): Error {
-  const error = new Error(
-    reason === "deadline"
-      ? "the drain's time is up"
-      : reason === "lost"
-        ? "the drain's lease has ended"
-        : "the drain was aborted",
-  );
-  error.name = "AbortError";
-  return error;
 }

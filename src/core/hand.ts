@@ -5,6 +5,7 @@ import type { DrainHooks } from "./hooks.ts";
 import type { Logger } from "./job-context.ts";
 import { createJobRunner, type PerformJob, type RunHandler } from "./job-runner.ts";
 import { type Failure, type Outcome, RELEASED, REQUEUED } from "./outcome.ts";
+import { refusalOf, unknownClass } from "./refused-job.ts";
 import type { AnyJobDefinition, Registry } from "./registry.ts";
 import type { Claim } from "./store.ts";
 
@@ -20,6 +21,8 @@ export interface HandOptions<C extends Claim> {
   readonly hooks: DrainHooks | undefined;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** When the drain aborts all jobs. */
+  readonly endMs: number;
   /** Whether a job with this time limit of its own may still be started. */
   readonly fits: (timeoutMs: number | undefined) => boolean;
   /** The job's handler is called next. */
@@ -72,6 +75,7 @@ export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
     onCheckIn: options.onCheckIn,
     random: options.random,
     timeoutMs: options.timeoutMs,
+    endMs: options.endMs,
     onEnd(claim, outcome, durationMs) {
       options.onRun(durationMs);
       finish(claim, outcome, durationMs);
@@ -82,17 +86,16 @@ export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
   const begin = (claim: C): void => {
     const { job } = claim;
     const definition = job.kind === "job" ? registry.find(job.class) : undefined;
-    if (job.kind === "malformed") finish(claim, { kind: "failed", failure: notAJob(job.reason) }, 0);
-    else if (definition && job.isActiveJob && !("wire" in definition)) {
-      finish(claim, { kind: "failed", failure: notDefinedSo(job.class) }, 0);
-    } else if (definition && !fits(definition.timeoutMs)) finish(claim, RELEASED, 0);
+    const failure = refusalOf(job, definition);
+    if (failure || job.kind === "malformed") finish(claim, { kind: "failed", failure: failure as Failure }, 0);
+    else if (definition && !fits(definition.timeoutMs)) finish(claim, RELEASED, 0);
     else if (definition) {
       options.onStart(claim);
       runner.start(claim, job, definition);
     }
     // `leave` hands out none that it could read; what it could not read is put back.
     else if (options.unknownClass !== "fail") finish(claim, REQUEUED, 0);
-    else finish(claim, { kind: "failed", failure: unknownClass(job.class, registry.classes) }, 0);
+    else finish(claim, { kind: "failed", failure: unknownClass(job.class, registry) }, 0);
   };
 
   /** Jobs that compute get a turn each, so that time limits, the beat and the deadline get theirs. */
@@ -137,27 +140,5 @@ export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
     },
     abort: runner.abort,
     dispose: runner.dispose,
-  };
-}
-
-function notAJob(reason: string): Failure {
-  return { exception: "MalformedPayload", message: `the payload is not a Resque job: ${reason}`, backtrace: [] };
-}
-
-function notDefinedSo(className: string): Failure {
-  return {
-    exception: "UnknownJobClass",
-    message: `the job is an Active Job: define the class ${JSON.stringify(className)} by activeJob() of "airlift/active-job"`,
-    backtrace: [],
-  };
-}
-
-function unknownClass(className: string, known: readonly string[]): Failure {
-  const list =
-    known.length > 0 ? `it knows ${known.slice(0, 20).join(", ")}${known.length > 20 ? ", …" : ""}` : "it knows none";
-  return {
-    exception: "UnknownJobClass",
-    message: `this app has no job for the class ${JSON.stringify(className)}; ${list}`,
-    backtrace: [],
   };
 }

@@ -22,6 +22,8 @@ export interface DrainReport {
   readonly retried: number;
   /** Jobs whose handler, or retry policy, found nothing to do. */
   readonly discarded: number;
+  /** Jobs handed to receivers that acknowledge their ends by themselves. */
+  readonly detached: number;
   /** Jobs given back, unchanged: at the deadline, on abort, by their handler, or of a class that this app does not know. */
   readonly released: number;
   /** Jobs of dead drains that went back to their queues. */

@@ -1,5 +1,6 @@
 import type { CheckIn } from "./checkins.ts";
-import type { Outcome } from "./outcome.ts";
+import type { JobAck } from "./job-ack.ts";
+import type { DetachedOutcome, Failure, Outcome } from "./outcome.ts";
 
 /** A payload, read. `malformed` is one that is not a job: it goes to the failed list without being run. */
 export type ClaimedJob =
@@ -16,6 +17,8 @@ export type ClaimedJob =
       readonly id?: string;
       /** The payload is Rails' wrapper of an Active Job. */
       readonly isActiveJob?: true;
+      /** Why it is not to be run any more: it fails. */
+      readonly refusal?: Failure;
     }
   | { readonly kind: "malformed"; readonly raw: string; readonly reason: string; readonly isBinary: boolean };
 
@@ -33,6 +36,12 @@ export interface Settlement {
   /** When the attempt ended, by our clock, and how long it took; undefined if it was never begun. */
   readonly endedMs?: number;
   readonly durationMs?: number;
+}
+
+/** A job that has left its drain for a receiver. */
+export interface Detached {
+  readonly settlement: Settlement & { readonly outcome: DetachedOutcome };
+  readonly ack: JobAck;
 }
 
 /** What a slot has done so far, for those who look at its worker. */
@@ -68,6 +77,8 @@ export interface ExchangeResult {
   readonly claims: readonly Claim[];
   /** Settlements that had no effect, because someone else has recovered the claim. */
   readonly lost: readonly Settlement[];
+  /** Of the settlements, those that are detached now and can be dispatched. */
+  readonly detached?: readonly Detached[] | undefined;
   /** False once the drain has been recovered by another: it may settle, but no longer claim. */
   readonly isRegistered: boolean;
   /** Fewer jobs were found than asked for: no queue had more. */
@@ -120,6 +131,12 @@ export interface DrainStore<Dead extends DeadDrain = DeadDrain> {
   recover(dead: Dead): Promise<{ readonly requeued: number; readonly failed: number }>;
   /** Settles and fills in one atomic step; the first one that claims something registers the drain. */
   exchange(params: ExchangeParams): Promise<ExchangeResult>;
+  /**
+   * Ends a job that was detached, or gives it back: its receiver will not.
+   *
+   * @returns false if it was not detached any more, and nothing was done
+   */
+  settleDetached(ack: JobAck, settlement: Settlement): Promise<boolean>;
   /** Shows notes that no exchange carries. One that the drain does not hold any more is not shown. */
   note(notes: Notes): Promise<void>;
   /** Gives back what is still in a slot and removes every trace of the drain. Nothing to do if it never registered. */

@@ -8,6 +8,7 @@ export interface Tally {
   failed: number;
   retried: number;
   discarded: number;
+  detached: number;
   released: number;
   recovered: number;
   promoted: number;
@@ -28,6 +29,7 @@ export function createTally(): Tally {
     failed: 0,
     retried: 0,
     discarded: 0,
+    detached: 0,
     released: 0,
     recovered: 0,
     promoted: 0,
@@ -38,6 +40,8 @@ export function createTally(): Tally {
       for (const settlement of settlements) {
         const { claim, outcome } = settlement;
         if (isLost.has(settlement)) this.lost++;
+        // Counted when it has been dispatched.
+        else if (outcome.kind === "detached") continue;
         else if (!countsAttempt(outcome)) this.released++;
         else {
           this[COUNTED_AS[outcome.kind]]++;

@@ -62,6 +62,7 @@ export const DrainReportSchema: v.GenericSchema<unknown, DrainReport> = v.pipe(
     failed: count,
     retried: count,
     discarded: count,
+    detached: count,
     released: count,
     recovered: count,
     promoted: count,

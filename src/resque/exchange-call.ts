@@ -4,6 +4,7 @@ import { isOver } from "../core/outcome.ts";
 import type { Claim, ExchangeParams, ExchangeResult, Settlement } from "../core/store.ts";
 import { type ClassLimits, encodeClaimRules } from "./claim-rules.ts";
 import type { RedisReply, ScriptCall } from "./client.ts";
+import { detachedEntry } from "./detached-entry.ts";
 import { type DrainDescription, type DrainKeys, workerId } from "./drain-identity.ts";
 import { failedEntry, toFailedQueue } from "./failed-entry.ts";
 import { exchange as exchangeScript } from "./generated/exchange.generated.ts";
@@ -209,6 +210,10 @@ function settlementArgs(
         ...(isRetry && { failure: outcome.failure, failedAtMs: nowMs }),
       });
       return ["w", head, Math.ceil(nowMs + outcome.afterMs), cutBytes, append, isRetry ? 1 : 0];
+    }
+    case "detached": {
+      const { head, cutBytes, append } = detachedEntry(claim);
+      return ["w", head, Math.ceil(nowMs + outcome.afterMs), cutBytes, append, 0];
     }
     case "dropped":
       return ["x"];

@@ -1,6 +1,7 @@
 import type { Failure } from "../core/outcome.ts";
 import type { RedisClient, Usage } from "./client.ts";
 import type { DeadRedisDrain } from "./dead-drain.ts";
+import { dirtyExit } from "./dirty-exit.ts";
 import { drainKeys, workerId } from "./drain-identity.ts";
 import { readEntryHead } from "./exchange-call.ts";
 import { failedEntry, toFailedQueue } from "./failed-entry.ts";
@@ -139,11 +140,3 @@ const FOREIGN_ENTRY: Failure = {
   message: "a dead drain's worker held an entry that Airlift did not write",
   backtrace: [],
 };
-
-function dirtyExit(crashes: number): Failure {
-  return {
-    exception: "Resque::DirtyExit",
-    message: `the job did not end: ${crashes === 1 ? "the drain" : `each of ${crashes} drains`} that ran it died`,
-    backtrace: [],
-  };
-}

@@ -2,7 +2,17 @@ import { UsageError } from "../core/errors.ts";
 import type { StatusPolicy } from "../core/job-status.ts";
 import type { BigIntegers } from "../core/json.ts";
 import type { Registry } from "../core/registry.ts";
-import type { Claim, DrainStore, ExchangeParams, ExchangeResult, Notes, SlotStats } from "../core/store.ts";
+import type {
+  Claim,
+  ClaimedJob,
+  Detached,
+  DrainStore,
+  ExchangeParams,
+  ExchangeResult,
+  Notes,
+  Settlement,
+  SlotStats,
+} from "../core/store.ts";
 import {
   isScriptCall,
   type RedisClient,
@@ -14,6 +24,7 @@ import {
 import { type DeadRedisDrain, readDeadDrains } from "./dead-drain.ts";
 import { type DrainDescription, drainKeys, encodeDescription } from "./drain-identity.ts";
 import { createDrainLocks } from "./drain-locks.ts";
+import { dirtyExit } from "./dirty-exit.ts";
 import type { DrainNotes, Riders } from "./drain-notes.ts";
 import { createExchangeCall, type ExchangeContext, type ExchangeReply } from "./exchange-call.ts";
 import { beatDrain as beatDrainScript } from "./generated/beat-drain.generated.ts";
@@ -58,7 +69,7 @@ const MAX_QUEUES = 2_000;
 /** The store of one drain, on Resque's keys. */
 export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRedisDrain> {
   const { client, keys, description, selector, leaseMs, onlyClasses, bigIntegers, maxClaimBytes } = options;
-  const { failedQueues, maxFailed, registry } = options;
+  const { failedQueues, maxFailed, registry, crashLimit } = options;
   const usage: Usage = { commands: 0, requests: 0 };
   const member = encodeDescription(description);
   const own = drainKeys(description, keys);
@@ -179,20 +190,33 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     const claims: Claim[] = [];
     for (const claim of reply.claims) {
       usedQueues.add(claim.queue);
-      claims.push(claim.job.raw.includes("\uFFFD") ? await checkText(claim) : claim);
+      claims.push(claim.job.raw.includes("\uFFFD") ? await checkText(claim) : refuseCrashed(claim, crashLimit));
     }
+    // A repeated request finds its own settlements done: they are lost only if the drain itself is.
+    const lost = params.attempt > 1 && reply.isRegistered ? [] : reply.lost;
     await locks?.freeAfter(params.settle, reply.lost);
     await (await uniqueLocks.within(claims))?.freeBefore(claims);
     return {
       claims,
-      // A repeated request finds its own settlements done: they are lost only if the drain itself is.
-      lost: params.attempt > 1 && reply.isRegistered ? [] : reply.lost,
+      lost,
+      detached: await detachedOf(params.settle, lost),
       isRegistered: reply.isRegistered || !isRegistered,
       isDrained: reply.isDrained && !hasNewQueues && !hasMore,
       isPaused: reply.isPaused,
       isLimited: reply.isLimited,
       freesInMs: reply.freesInMs,
     };
+  };
+
+  const detachedOf = async (
+    settle: readonly Settlement[],
+    lost: readonly Settlement[],
+  ): Promise<readonly Detached[] | undefined> => {
+    if (!settle.some(({ outcome }) => outcome.kind === "detached")) return undefined;
+    const acks = await import("./ack.ts");
+    const { status } = options;
+    const settled = settle.filter((settlement) => !lost.includes(settlement));
+    return acks.detachedOf(settled, { failedQueues, maxFailed, status });
   };
 
   const existing = async (others: readonly string[]): Promise<boolean> => {
@@ -219,6 +243,15 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
       return { dead, nextDueMs: toOurs(readNextDue(due)) };
     },
 
+    async settleDetached(ack, { claim, ...ended }) {
+      const { createAckStore } = await import("./ack.ts");
+      const acks = createAckStore({ client, keys, registry, nowMs: redisNowMs, usage });
+      const { endedMs } = ended;
+      const redisEndedMs = endedMs === undefined ? {} : { endedMs: endedMs + clockOffsetMs };
+      const worker = own.ids[claim.slot] as string;
+      return acks.settle({ ...ended, ...redisEndedMs, ack, queue: claim.queue, job: claim.job, worker });
+    },
+
     async note(notes) {
       await (await loadNotes(notes))?.note(notes);
     },
@@ -232,7 +265,6 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
 
     async recover(dead) {
       const { recoverDrain } = await import("./recover-drain.ts");
-      const { crashLimit } = options;
       const statusTtlMs = options.status?.of(undefined)?.ttlMs ?? 0;
       const limits = { crashLimit, failedQueues, maxFailed, statusTtlMs };
       return recoverDrain(client, keys, dead, { ...limits, nowMs: redisNowMs(), usage });
@@ -281,4 +313,11 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
       return lengths.reduce<number>((sum, length) => sum + (length as number), 0);
     },
   };
+}
+
+/** A job comes back with as many crashes only from a receiver that did not acknowledge it: the recovery of a dead drain fails it by itself. */
+function refuseCrashed(claim: Claim, crashLimit: number): Claim {
+  const { job } = claim;
+  const crashes = job.kind === "job" ? job.attempt - job.retries - 1 : 0;
+  return crashes < crashLimit ? claim : { ...claim, job: { ...job, refusal: dirtyExit(crashes) } as ClaimedJob };
 }

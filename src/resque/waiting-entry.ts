@@ -11,15 +11,18 @@ export interface WaitingEntry {
   /** The last attempt's; none if the job was only postponed. */
   readonly failure?: Failure;
   readonly failedAtMs?: number;
+  /** It runs at a receiver; what it waits for is the end of its lease there. */
+  readonly isDetached?: true;
 }
 
 /** Enough to tell why; the whole text would be kept once for each job that waits. */
 const MAX_ERROR_CHARS = 500;
 
 /** The JSON of an entry up to its payload, which follows by the script that has its bytes, and a brace. */
-export function waitingEntry({ id, queue, attempt, failure, failedAtMs }: WaitingEntry): string {
+export function waitingEntry({ id, queue, attempt, failure, failedAtMs, isDetached }: WaitingEntry): string {
   const entry = {
     ...{ id, queue, attempt },
+    ...(isDetached && { detached: true }),
     ...(failedAtMs !== undefined && { failed_at: toFailedAt(failedAtMs) }),
     ...(failure && { exception: failure.exception, error: failure.message.slice(0, MAX_ERROR_CHARS) }),
   };

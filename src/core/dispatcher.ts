@@ -1,0 +1,104 @@
+import type { Clock } from "./clock.ts";
+import type { Due } from "./due.ts";
+import { guardLogger } from "./guard-logger.ts";
+import type { JobAck } from "./job-ack.ts";
+import type { Logger } from "./job-context.ts";
+import { type Outcome, RELEASED } from "./outcome.ts";
+import type { Detached, DrainStore, Settlement } from "./store.ts";
+import type { Tally } from "./tally.ts";
+
+export interface DispatcherOptions {
+  readonly store: Pick<DrainStore, "settleDetached">;
+  readonly clock: Clock;
+  readonly tally: Tally;
+  readonly due: Due;
+  readonly logger: Logger;
+  /** Calls the store with little patience. */
+  readonly calling: <T>(call: () => Promise<T>) => Promise<T>;
+  /** Told of jobs that have ended all the same. */
+  readonly accept: (settled: readonly Settlement[], lost: readonly Settlement[]) => void;
+  /** Told how each job ended: detached, or otherwise. */
+  readonly tellEnded: (settlement: Settlement, isDispatched?: boolean) => void;
+  /** One is less under way. */
+  readonly onFree: () => void;
+}
+
+/** Sends detached jobs to their receivers, while their drain goes on. */
+export interface Dispatcher {
+  /** How many are on their way. */
+  readonly size: number;
+  dispatch(detached: Detached): void;
+  /** Nobody waits any more: what is on its way is left to its lease, and what comes now is given back. */
+  abort(reason: Error): void;
+}
+
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const { store, clock, tally, due } = options;
+  // One for each, as a signal with many listeners makes Node warn.
+  const underWay = new Set<AbortController>();
+  let size = 0;
+  let isOver = false;
+
+  const dispatch = async ({ settlement: { outcome }, ack }: Detached): Promise<Outcome | undefined> => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const aborted = new Promise<undefined>((resolve) => {
+      signal.addEventListener("abort", () => resolve(undefined), { once: true });
+    });
+    underWay.add(controller);
+    try {
+      return await Promise.race([outcome.dispatch(ack, { signal }), aborted]);
+    } finally {
+      underWay.delete(controller);
+    }
+  };
+
+  const settle = async (ack: JobAck, settlement: Settlement): Promise<boolean> => {
+    try {
+      return await options.calling(() => store.settleDetached(ack, settlement));
+    } catch (error) {
+      const { queue, job } = settlement.claim;
+      const fields = { queue, class: job.kind === "job" ? job.class : undefined, error };
+      guardLogger(options.logger).error(
+        "how a dispatch ended could not be written: the job is back after its lease",
+        fields,
+      );
+      return false;
+    }
+  };
+
+  const send = async (detached: Detached): Promise<void> => {
+    const outcome = isOver ? RELEASED : await dispatch(detached);
+    if (outcome === undefined) {
+      tally.detached++;
+      return options.tellEnded(detached.settlement, true);
+    }
+    const ended = { ...detached.settlement, outcome };
+    const isSettled = await settle(detached.ack, ended);
+    options.accept([ended], isSettled ? [] : [ended]);
+    if ("afterMs" in outcome) due.noteOwn(clock.nowMs() + outcome.afterMs);
+    options.tellEnded(ended);
+  };
+
+  return {
+    get size() {
+      return size;
+    },
+    dispatch(detached) {
+      size++;
+      void send(detached).finally(() => {
+        size--;
+        options.onFree();
+      });
+    },
+    abort(reason) {
+      isOver = true;
+      for (const controller of underWay) controller.abort(reason);
+    },
+  };
+}
+
+/** For a drain that has no time left to dispatch: the job is given back. */
+export function undetached(outcome: Outcome): Outcome {
+  return outcome.kind === "detached" ? RELEASED : outcome;
+}
