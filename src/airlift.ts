@@ -4,7 +4,7 @@ import { drain } from "./core/drain.ts";
 import type { DrainOptions as CoreDrainOptions } from "./core/drain-deps.ts";
 import type { OnEvent } from "./core/events.ts";
 import { slotsFor } from "./core/exchange-loop.ts";
-import { concurrencyWithin } from "./core/host-budget.ts";
+import { concurrencyWithin } from "./core/host-limits.ts";
 import type { AnyJobDefinition, Logger } from "./core/job.ts";
 import type { RunHandler } from "./core/job-runner.ts";
 import { createStatusPolicy, type JobStatus } from "./core/job-status.ts";

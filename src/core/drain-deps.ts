@@ -1,7 +1,7 @@
 import type { Clock } from "./clock.ts";
 import type { OnEvent } from "./events.ts";
 import type { DrainHooks } from "./hooks.ts";
-import type { HostLimits } from "./host-budget.ts";
+import type { HostLimits } from "./host-limits.ts";
 import type { Logger } from "./job-context.ts";
 import type { PerformJob, RunHandler } from "./job-runner.ts";
 import type { StatusPolicy } from "./job-status.ts";

@@ -114,7 +114,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
 
   const fits = (timeoutMs = 0): boolean => budgetEndMs - clock.nowMs() >= timeoutMs;
   const hand = createHand<HeldClaim>({
-    ...{ clock, registry, concurrency, fits, finish },
+    ...{ clock, registry, concurrency, budget, fits, finish },
     unknownClass: settings.unknownClass,
     timeoutMs: settings.timeoutMs,
     logger: deps.logger,
@@ -125,10 +125,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     random: deps.random,
     keepsResult: (definition) =>
       deps.status?.of(definition.class)?.results || deps.hooks?.keepsResult(definition) || false,
-    onStart: (claim) => {
-      notes.start(claim, clock.nowMs());
-      budget.begin(classOf(claim.job));
-    },
+    onStart: (claim) => notes.start(claim, clock.nowMs()),
     onCheckIn: (claim, change) => {
       const checkin = notes.checkIn(claim, change, clock.nowMs());
       emit?.({ kind: "job-checkin", queue: claim.queue, class: classOf(claim.job), slot: claim.slot, ...checkin });
@@ -173,7 +170,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     return Math.min(room, maxJobs - tally.claimed);
   };
 
-  const hasRoom = (): boolean => stop === undefined && hand.size < concurrency;
+  const hasRoom = (): boolean => stop === undefined && !budget.isShort && hand.size < concurrency;
   const beatAtMs = (): number => (seq === 0 ? Number.POSITIVE_INFINITY : lastBeatMs + leaseMs / 3);
 
   /** When the next exchange is due; 0 for at once. */
@@ -281,7 +278,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
 
   /** When to queue what is due: at once if there is nothing else to do. */
   const promotionAtMs = (): number => {
-    if (stop) return Number.POSITIVE_INFINITY;
+    if (stop || budget.isShort) return Number.POSITIVE_INFINITY;
     return Math.max(due.againMs, lull.isDrained && hasRoom() ? 0 : promoteAtMs, promotionFailedMs + PROMOTE_EVERY_MS);
   };
 
@@ -317,8 +314,9 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
 
   const step = async (): Promise<boolean> => {
     if (budget.isShort && !stop) {
-      stop = "budget";
       hand.release();
+      // Jobs that travel together use less than was thought.
+      if (hand.isIdle) stop = "budget";
     }
     if (rateAtMs() <= clock.nowMs()) lull.end();
     // What is short of requests leaves notes to the next exchange.

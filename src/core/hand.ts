@@ -2,6 +2,7 @@ import type { CheckInChange } from "./checkins.ts";
 import type { Clock } from "./clock.ts";
 import type { UnknownClassPolicy } from "./drain-deps.ts";
 import type { DrainHooks } from "./hooks.ts";
+import type { HostBudget } from "./host-budget.ts";
 import type { Logger } from "./job-context.ts";
 import { createJobRunner, type PerformJob, type RunHandler } from "./job-runner.ts";
 import { type Failure, type Outcome, RELEASED, REQUEUED } from "./outcome.ts";
@@ -23,6 +24,7 @@ export interface HandOptions<C extends Claim> {
   readonly random: () => number;
   /** When the drain aborts all jobs. */
   readonly endMs: number;
+  readonly budget: Pick<HostBudget, "begin" | "correct">;
   /** Whether a job with this time limit of its own may still be started. */
   readonly fits: (timeoutMs: number | undefined) => boolean;
   /** The job's handler is called next. */
@@ -60,7 +62,7 @@ export interface Hand<C extends Claim> {
 const MAX_BUSY_MS = 10;
 
 export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
-  const { clock, registry, concurrency, fits, finish } = options;
+  const { clock, registry, concurrency, budget, fits, finish } = options;
   const waiting: C[] = [];
   let isPumping = false;
   let busyMs = 0;
@@ -73,6 +75,7 @@ export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
     hooks: options.hooks,
     keepsResult: options.keepsResult,
     onCheckIn: options.onCheckIn,
+    onUsed: budget.correct,
     random: options.random,
     timeoutMs: options.timeoutMs,
     endMs: options.endMs,
@@ -91,6 +94,7 @@ export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
     else if (definition && !fits(definition.timeoutMs)) finish(claim, RELEASED, 0);
     else if (definition) {
       options.onStart(claim);
+      budget.begin(definition);
       runner.start(claim, job, definition);
     }
     // `leave` hands out none that it could read; what it could not read is put back.

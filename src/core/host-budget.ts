@@ -1,22 +1,10 @@
 import type { Clock } from "./clock.ts";
 import type { DrainSettings } from "./drain-deps.ts";
 import { UsageError } from "./errors.ts";
-import { usesOf } from "./job-uses.ts";
-import type { Registry } from "./registry.ts";
+import type { HostLimits } from "./host-limits.ts";
+import { type JobUses, NO_USES, usesOf } from "./job-uses.ts";
+import type { AnyJobDefinition, Registry } from "./registry.ts";
 import type { DrainStore } from "./store.ts";
-
-/** What a host grants one drain, where it counts. */
-export interface HostLimits {
-  /**
-   * Requests that may be made, to Redis and by jobs. When what is left is needed to keep the lease, to settle and to close, the drain claims no
-   * more, and what it then still holds is settled together.
-   */
-  readonly maxRequests?: number;
-  /** Connections that may be open at the same time, that to Redis among them: no more jobs run at once than have one. */
-  readonly maxConnections?: number;
-  /** Workers that may be called through service bindings. */
-  readonly maxInvocations?: number;
-}
 
 /** What is left of a host's limits. Without limits there is always room. */
 export interface HostBudget {
@@ -28,8 +16,10 @@ export interface HostBudget {
   readonly gatherMs: number;
   /** For how many more claims there is room, beside some that were claimed but not begun. */
   roomBeside(waiting: number): number;
-  /** A job of this class is begun. */
-  begin(className: string | undefined): void;
+  /** A job of this class is begun, and taken to use what that says. */
+  begin(definition: AnyJobDefinition): void;
+  /** It has used something else. */
+  correct(from: Required<JobUses>, to: Required<JobUses>): void;
   /** An exchange has made so many requests. */
   noteExchange(requests: number): void;
 }
@@ -87,12 +77,10 @@ export function createHostBudget(options: HostBudgetOptions): HostBudget {
         most.invocations > 0 ? (maxInvocations - begunInvocations) / most.invocations : Number.POSITIVE_INFINITY;
       return Math.max(0, Math.floor(Math.min(byRequests, byInvocations)) - waiting);
     },
-    begin(className) {
-      const definition = className === undefined ? undefined : registry.find(className);
-      if (!definition) return;
-      const { requests, invocations } = usesOf(definition);
-      begunRequests += requests;
-      begunInvocations += invocations;
+    begin: (definition) => budget.correct(NO_USES, usesOf(definition)),
+    correct(from, to) {
+      begunRequests += to.requests - from.requests;
+      begunInvocations += to.invocations - from.invocations;
     },
     noteExchange(requests) {
       exchangeRequests = Math.max(exchangeRequests, requests);
@@ -113,15 +101,6 @@ const UNLIMITED: HostBudget = {
   gatherMs: 0,
   roomBeside: () => Number.POSITIVE_INFINITY,
   begin: () => undefined,
+  correct: () => undefined,
   noteExchange: () => undefined,
 };
-
-/** How many jobs may run at once. */
-export function concurrencyWithin({ maxConnections }: HostLimits, { mostUses }: Registry, concurrency: number): number {
-  if (maxConnections === undefined || mostUses.connections === 0) return concurrency;
-  const most = Math.floor((maxConnections - 1) / mostUses.connections);
-  if (most >= 1) return Math.min(concurrency, most);
-  throw new UsageError(
-    `drain: maxConnections: ${maxConnections} are too few for a job that needs ${mostUses.connections}, and Redis 1`,
-  );
-}

@@ -1,3 +1,5 @@
+import type { JobUses } from "./job-uses.ts";
+
 /** Takes one line and, if they help, a few fields. A logger that throws breaks nothing. */
 export interface Logger {
   debug(message: string, fields?: Record<string, unknown>): void;
@@ -36,6 +38,8 @@ export interface JobContext<Context extends object = object, Resources extends o
   checkin(message: string): Promise<void>;
   /** The same in numbers; a message stays beside them. */
   progress(done: number, total?: number): Promise<void>;
+  /** Tells what the run uses of what its host counts, if that is not what the class's `uses` says: of a batch only the first makes a request. */
+  used(uses: JobUses): void;
   /** The app's logger, each line bearing queue and class. */
   readonly log: Logger;
   /** What middleware has given to `next`. */

@@ -7,6 +7,7 @@ import { toFailure } from "./failure.ts";
 import { guardLogger } from "./guard-logger.ts";
 import type { DrainHooks } from "./hooks.ts";
 import type { JobContext, Logger } from "./job-context.ts";
+import { type JobUses, usesOf } from "./job-uses.ts";
 import { type Failure, OK, type Outcome, RELEASED } from "./outcome.ts";
 import type { AnyJobDefinition } from "./registry.ts";
 import type { RetryJob } from "./retry.ts";
@@ -34,6 +35,8 @@ export interface JobRunnerOptions<C extends Claim> {
   readonly keepsResult?: (definition: AnyJobDefinition) => boolean;
   /** A job that has not ended tells how far it is. */
   readonly onCheckIn?: (claim: C, change: CheckInChange) => void;
+  /** A job has used something else of the host's limits than was thought. */
+  readonly onUsed?: (from: Required<JobUses>, to: Required<JobUses>) => void;
   /** The time limit of classes that have none of their own. */
   readonly timeoutMs: number;
   /** When all jobs are aborted, by who runs them. @default never */
@@ -77,6 +80,8 @@ interface Run<C extends Claim> {
 const NOTHING: object = Object.freeze({});
 const TOLD = Promise.resolve();
 
+type ContextOptions<C extends Claim> = Pick<JobRunnerOptions<C>, "logger" | "onCheckIn" | "onUsed">;
+
 /** Made for each job, so the signal and the logger are made only when they are asked for. */
 class Context<C extends Claim = Claim> implements JobContext {
   readonly queue: string;
@@ -88,20 +93,24 @@ class Context<C extends Claim = Claim> implements JobContext {
   isOver = false;
   readonly #claim: C;
   readonly #job: JobOf<"job">;
-  readonly #options: Pick<JobRunnerOptions<C>, "logger" | "onCheckIn">;
+  readonly #definition: AnyJobDefinition;
+  readonly #options: ContextOptions<C>;
+  #uses: Required<JobUses> | undefined;
   #controller: AbortController | undefined;
   #reason: Error | undefined;
 
   constructor(
     claim: C,
     job: JobOf<"job">,
-    options: Pick<JobRunnerOptions<C>, "logger" | "onCheckIn">,
+    definition: AnyJobDefinition,
+    options: ContextOptions<C>,
     deadlineMs: number,
   ) {
     this.queue = claim.queue;
     this.deadlineMs = deadlineMs;
     this.#claim = claim;
     this.#job = job;
+    this.#definition = definition;
     this.#options = options;
   }
 
@@ -140,6 +149,11 @@ class Context<C extends Claim = Claim> implements JobContext {
   progress(done: number, total?: number): Promise<void> {
     if (!this.isOver) this.#options.onCheckIn?.(this.#claim, progressChange(done, total));
     return TOLD;
+  }
+  used(uses: JobUses): void {
+    const to = usesOf({ perform: this.#definition.perform, uses });
+    this.#options.onUsed?.(this.#uses ?? usesOf(this.#definition), to);
+    this.#uses = to;
   }
   /** What the class's retry policy is told. */
   get forPolicy(): RetryJob & { readonly retries: number } {
@@ -269,7 +283,7 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
       const startedMs = clock.nowMs();
       const limitMs = definition.timeoutMs ?? timeoutMs;
       const deadlineMs = Math.min(startedMs + limitMs, options.endMs ?? Number.POSITIVE_INFINITY);
-      const context = new Context(claim, job, options, deadlineMs);
+      const context = new Context(claim, job, definition, options, deadlineMs);
       const hasOwnLimit = definition.timeoutMs !== undefined;
       const run: Run<C> = {
         claim,

@@ -1,5 +1,3 @@
-import type { AnyJobDefinition } from "./job.ts";
-
 /** What a run needs of a host that counts it, as Cloudflare does. */
 export interface JobUses {
   /** Requests that it makes at most. @default 1 */
@@ -10,16 +8,22 @@ export interface JobUses {
   readonly invocations?: number;
 }
 
+/** A definition, as far as it matters here. */
+interface Definition {
+  readonly uses?: JobUses;
+  readonly perform: { readonly uses?: JobUses };
+}
+
 export const NO_USES: Required<JobUses> = { requests: 0, connections: 0, invocations: 0 };
 
 /** What the definition says, or its target, or else what is usual. */
-export function usesOf({ uses, perform }: Pick<AnyJobDefinition, "uses" | "perform">): Required<JobUses> {
+export function usesOf({ uses, perform }: Definition): Required<JobUses> {
   const { requests = 1, connections = Math.min(1, requests), invocations = 0 } = { ...perform.uses, ...uses };
   return { requests, connections, invocations };
 }
 
 /** The most that a run of any of these classes needs, each by itself. */
-export function mostUsesOf(jobs: readonly AnyJobDefinition[]): Required<JobUses> {
+export function mostUsesOf(jobs: readonly Definition[]): Required<JobUses> {
   return jobs.map(usesOf).reduce(
     (most, uses) => ({
       requests: Math.max(most.requests, uses.requests),

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { UsageError } from "../../src/core/errors.ts";
+import type { JobContext } from "../../src/core/job.ts";
 import type { AnyJobDefinition } from "../../src/core/registry.ts";
 import type { DrainReport } from "../../src/core/report.ts";
 import { payload, payloads } from "../conformance/world.ts";
@@ -156,6 +157,28 @@ describe.each(setups())("a host's limits over $name", (kind) => {
     const report = await world.app({ jobs: [job] }).drain({ maxInvocations: 31 });
     expect(report).toMatchObject({ stopped: "budget", succeeded: 31, remaining: 9 });
     expect(seen.begun).toBe(31);
+  });
+
+  test("jobs that travel together use what they tell that they use", async () => {
+    await world.push("q", ...payloads(400));
+    let calls = 0;
+    const together: (() => void)[] = [];
+    const perform = async (_args: unknown, job: JobContext) => {
+      if (together.length === 0)
+        setTimeout(() => {
+          for (const end of together.splice(0)) end();
+        }, 5);
+      else job.used({ requests: 0, connections: 0, invocations: 0 });
+      if (together.length === 0) calls++;
+      await new Promise<void>((resolve) => together.push(resolve));
+    };
+    const uses = { connections: 0, invocations: 1 };
+    const app = world.app({ jobs: [{ class: "Noop", perform, uses }], concurrency: 10 });
+    const report = await app.drain({ maxInvocations: 31, maxRequests: 200 });
+    expect(report.stopped).toBe("budget");
+    expect(calls).toBe(31);
+    expect(report.succeeded).toBeGreaterThan(150);
+    expect(report.requests + calls).toBeLessThanOrEqual(200);
   });
 });
 
