@@ -12,7 +12,8 @@ end
 local registered = seen[slot] and 1 or 0
 local want = (registered == 1 or opening) and #try > 0 and #free or 0
 local rules = ARGV[9] ~= '' and cjson.decode(ARGV[9]) or {}
-local limits, off = rules.limits or {}, {}
+local none, off = {}, {}
+local limits = setmetatable(rules.limits or {}, {__index = function() return none end})
 local isread, classes = pcall(cjson.decode, seen[2] or '[]')
 for _, class in ipairs(isread and type(classes) == 'table' and classes or {}) do off[class] = true end
 local picky = rules.classes or rules.limits or next(off)
@@ -21,7 +22,7 @@ local wrapper = 'ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper'
 -- The class of a job and the name that its limits count it under; nothing if it is no job.
 local function read(payload)
   local class = string.match(payload, '^{"class":"([^"\\]*)"')
-  if class and class ~= wrapper and not (limits[class] or {}).by then return class, class .. '\n' end
+  if class and class ~= wrapper and not limits[class].by then return class, class .. '\n' end
   -- cjson refuses the escapes of half an emoji, which JavaScript writes
   local ok, job = pcall(cjson.decode, (string.gsub(payload, '\\u[dD][89a-fA-F]%x%x', '?')))
   if not ok or type(job) ~= 'table' then return end
@@ -30,7 +31,7 @@ local function read(payload)
   local inner = class == wrapper and type(value) == 'table' and value[1]
   if type(inner) == 'table' and type(inner.job_class) == 'string' then class, value = inner.job_class, inner.arguments end
   if type(class) ~= 'string' then return end
-  for _, step in ipairs((limits[class] or {}).by or {}) do value = type(value) == 'table' and value[step] end
+  for _, step in ipairs(limits[class].by or none) do value = type(value) == 'table' and value[step] end
   if type(value) == 'number' then value = string.format('%.17g', value) end
   if type(value) ~= 'string' then value = '' end
   return class, class .. '\n' .. (#value > 64 and redis.sha1hex(value) or value)

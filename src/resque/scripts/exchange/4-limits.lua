@@ -35,22 +35,20 @@ local function count()
   end
 end
 
-local rates, starts, expires = {}, {}, 0
+local rates, starts, expires, extra = {}, {}, 0, 0
 local function recall(names)
   for i, text in ipairs(call('HMGET', KEYS[11], unpack(names))) do
     local rate = rates[names[i]]
     if not rate then
       expires = tonumber(text or 0)
     else
-      local old = cjson.decode(text or '[0]')
-      local ms, list = rate.limit.ms, {math.max(old[1], rate.limit.ms)}
+      local old, ms = cjson.decode(text or '[0]'), rate.limit.ms
+      rate.list = {math.max(old[1], ms)}
+      if not text then extra = extra + 2 end
       for j = 2, #old, 2 do
-        if old[j] > now() - list[1] then
-          list[#list + 1], list[#list + 2] = old[j], old[j + 1]
-        end
-        if old[j] > now() - ms then rate.sum = rate.sum + old[j + 1] end
+        if old[j] > now() - rate.list[1] then rate.list[#rate.list + 1], rate.list[#rate.list + 2] = old[j], old[j + 1] end
+        if old[j] > now() - ms then rate.first, rate.sum = rate.first or old[j], rate.sum + old[j + 1] end
       end
-      rate.list, rate.isfresh = list, not text
     end
   end
 end
@@ -59,59 +57,48 @@ local limited, frees, held, taken = 0, 0, {}, 0
 local function may(class, name)
   if not class then return true end
   if rules.classes and not rules.classes[class] then return false end
-  if off[class] then
-    paused = 1
+  if off[class] then paused = 1 return false end
+  local limit, rate = limits[class], rates[name]
+  if limit.running and not busy then count() end
+  if limit.running and (busy[name] or 0) >= limit.running then
+    limited = 1
     return false
   end
-  local limit, rate = limits[class] or {}, rates[name]
-  if limit.running and not busy then count() end
-  local isfull = limit.running and (busy[name] or 0) >= limit.running
-  if not isfull and rate and rate.sum >= limit.jobs then
-    isfull = true
-    local over = rate.sum - limit.jobs
-    for i = 2, #rate.list, 2 do
-      local wait = rate.list[i] + limit.ms - now()
-      if wait > 0 and over >= 0 then
-        over = over - rate.list[i + 1]
-        if over < 0 and (frees == 0 or wait < frees) then frees = wait end
-      end
-    end
-  end
-  if isfull then limited = 1 end
-  return not isfull
+  if not rate or rate.sum < limit.jobs then return true end
+  local wait = rate.first + limit.ms - now()
+  limited, frees = 1, frees > 0 and math.min(frees, wait) or wait
+  return false
 end
 local function start(class, name)
   local rate = rates[name]
   taken = taken + 1
-  if (limits[class] or {}).running then
-    busy[name] = (busy[name] or 0) + 1
-    held[taken] = name
-  end
+  if limits[class].running then busy[name], held[taken] = (busy[name] or 0) + 1, name end
   if not rate then return end
   local list, part = rate.list, math.ceil(rate.limit.ms / 1000)
-  local at = math.ceil(now() / part) * part
+  -- now() is up to 1 ms ago
+  local at = math.ceil((now() + 1) / part) * part
   if list[#list - 1] ~= at then list[#list + 1], list[#list + 2] = at, 0 end
-  list[#list], rate.sum, starts[name] = list[#list] + 1, rate.sum + 1, list
+  list[#list], rate.sum, rate.first, starts[name] = list[#list] + 1, rate.sum + 1, rate.first or at, list
 end
 local function keepstarts()
-  local sets, extra, latest = {}, 0, 0
+  local sets, latest = {}, 0
   for name, list in pairs(starts) do
     sets[#sets + 1], sets[#sets + 2] = name, cjson.encode(list)
     latest = math.max(latest, list[#list - 1] + list[1])
-    if rates[name].isfresh then extra = extra + 2 end
   end
   if #sets == 0 then return end
+  -- as much later again, so that not every start has to move it
   local till = latest > expires and string.format('%.0f', 2 * latest - now())
   if till then sets[#sets + 1], sets[#sets + 2] = 'until', till end
   call('HSET', KEYS[11], unpack(sets))
   if till then call('PEXPIREAT', KEYS[11], till) end
   if extra == 0 then return end
-  -- For each name that is new, two of any are looked at, so that those of long ago do not gather. A Redis without the command forgets them all at last.
+  -- Two are looked at for each name that is new, so that those of long ago do not gather. Where a script has no such command, all go at last.
   commands = commands + 1
-  local some, past = redis.pcall('HRANDFIELD', KEYS[11], extra, 'WITHVALUES'), {}
+  local some, stale = redis.pcall('HRANDFIELD', KEYS[11], extra, 'WITHVALUES'), {}
   for i = 1, #some, 2 do
     local list = cjson.decode(some[i + 1])
-    if type(list) == 'table' and list[#list - 1] + list[1] <= now() then past[#past + 1] = some[i] end
+    if type(list) == 'table' and list[#list - 1] + list[1] <= now() then stale[#stale + 1] = some[i] end
   end
-  if #past > 0 then call('HDEL', KEYS[11], unpack(past)) end
+  if #stale > 0 then call('HDEL', KEYS[11], unpack(stale)) end
 end

@@ -29,10 +29,9 @@ local function sift(payloads, passed)
   local classes, names, ask, chosen, stays, reached = {}, {}, {'until'}, {}, {}, #payloads
   for n, payload in ipairs(picky and payloads or {}) do
     local class, name = read(payload)
-    local limit = limits[class]
     classes[n], names[n] = class, name
-    if limit and limit.jobs and not rates[name] then
-      rates[name] = {limit = limit, sum = 0}
+    if limits[class].jobs and not rates[name] then
+      rates[name] = {limit = limits[class], sum = 0}
       ask[#ask + 1] = name
     end
   end
