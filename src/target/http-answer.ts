@@ -58,9 +58,13 @@ async function readReply(answer: HttpAnswer, { origin, maxReplyBytes }: ReadHttp
   if (error !== undefined) throw error;
   if (!isJson) return undefined;
   if (isWhole) return parse(text);
-  if (!/^\s*\{\s*"airlift"\s*:/.test(text)) return undefined;
+  if (!IS_OURS.test(text) || IS_DONE.test(text)) return undefined;
   throw new HttpError(`${origin} answered with more than ${maxReplyBytes} bytes`, answer.status);
 }
+
+/** The beginnings of Airlift's replies, and of those of a job whose result alone may be so long. */
+const IS_OURS = /^\s*\{\s*"airlift"\s*:/;
+const IS_DONE = /^\{"airlift":1,"outcome":\{"kind":"ok"[,}]/;
 
 function parse(text: string): unknown {
   try {

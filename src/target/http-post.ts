@@ -13,7 +13,7 @@ export interface HttpPostOptions {
    * the name leads to; elsewhere the URL's own text alone. @default false
    */
   readonly refusePrivateAddresses?: boolean;
-  /** No more than this is read of an answer. @default 1_000_000 */
+  /** No more than this is read of an answer. @default 4_000_000 */
   readonly maxReplyBytes?: number;
 }
 
@@ -29,7 +29,7 @@ export interface HttpPostRequest {
 /** Sends one signed POST. Rejects with an {@link HttpError} if the jobs in it have failed by the answer, and with the signal's reason. */
 export type HttpPost = (request: HttpPostRequest) => Promise<HttpTaken | Directive>;
 
-const DEFAULT_MAX_REPLY_BYTES = 1_000_000;
+const DEFAULT_MAX_REPLY_BYTES = 4_000_000;
 
 export function createHttpPost(options: HttpPostOptions): HttpPost {
   const { refusePrivateAddresses = false, maxReplyBytes = DEFAULT_MAX_REPLY_BYTES } = options;

@@ -53,7 +53,21 @@ describe("an answer without an end", () => {
   test.each([
     ["is done by its status", 200, "text/plain", "", { succeeded: 1 }],
     ["is done by its status, JSON or not", 200, "application/json", '{"answer":"', { succeeded: 1 }],
-    ["fails if it was to be Airlift's", 200, "application/json", '{"airlift":1,"outcome":"', { failed: 1 }],
+    ["fails if it was to be Airlift's", 200, "application/json", '{"airlift":1,"outcomes":{"', { failed: 1 }],
+    [
+      "fails if it was to tell why",
+      200,
+      "application/json",
+      '{"airlift":1,"outcome":{"kind":"failed","',
+      { failed: 1 },
+    ],
+    [
+      "is done if it was to be a result",
+      200,
+      "application/json",
+      '{"airlift":1,"outcome":{"kind":"ok","',
+      { succeeded: 1 },
+    ],
     ["fails by its status", 400, "text/plain", "", { failed: 1 }],
     ["is tried again by its status", 503, "text/plain", "", { retried: 1 }],
     ["fails as a redirect", 302, "text/plain", "", { failed: 1 }],
