@@ -2,22 +2,28 @@ import { type AirliftAdmin, createAdmin } from "./admin.ts";
 import { checkAirliftOptions, checkDrainOptions } from "./check-options.ts";
 import { drain } from "./core/drain.ts";
 import type { DrainOptions as CoreDrainOptions } from "./core/drain-deps.ts";
+import { UsageError } from "./core/errors.ts";
 import type { OnEvent } from "./core/events.ts";
 import { slotsFor } from "./core/exchange-loop.ts";
+import { optionsOf, resolveSingle, type SingleOptions } from "./core/fleet-options.ts";
 import { concurrencyWithin } from "./core/host-limits.ts";
 import type { AnyJobDefinition, Logger } from "./core/job.ts";
 import type { RunHandler } from "./core/job-runner.ts";
 import { createStatusPolicy, type JobStatus } from "./core/job-status.ts";
+import type { Kicked } from "./core/kicker.ts";
 import { createHookLoader } from "./core/load-hooks.ts";
 import type { AnyMiddleware } from "./core/middleware.ts";
 import { createPerformer } from "./core/perform-job.ts";
 import { createRegistry } from "./core/registry.ts";
 import type { DrainReport } from "./core/report.ts";
 import { createResources, type ResourceFactories } from "./core/resources.ts";
-import type { Enqueued, EnqueuedAll, Enqueuer, JobOfArgs } from "./enqueue-jobs.ts";
+import type { StartDrain } from "./core/start-drain.ts";
+import type { Enqueued, EnqueuedAll, Enqueuer, JobOfArgs, When } from "./enqueue-jobs.ts";
+import type { Fleet } from "./fleet.ts";
 import { type AirliftOptions, DEFAULT_AIRLIFT_OPTIONS, type ResolvedAirliftOptions } from "./options.ts";
 import type { EnqueueRequest } from "./resque/encoded-job.ts";
 import { createKeys } from "./resque/keys.ts";
+import type { LastDrain } from "./resque/last-drain.ts";
 import { createQueueSelector } from "./resque/queue-selector.ts";
 import { createRedisStore } from "./resque/redis-store.ts";
 import { type AirliftStatus, readStatus } from "./resque/status.ts";
@@ -25,7 +31,14 @@ import { systemClock } from "./system-clock.ts";
 
 export type { AirliftOptions, AirliftStatus, Enqueued, EnqueuedAll, EnqueueRequest, ResolvedAirliftOptions };
 
+export interface EnqueueAllOptions {
+  /** Starts a drain for these jobs in the way of the app's own `kick`; false for none. */
+  readonly kick?: StartDrain | false;
+}
+
 export interface DrainOptions extends CoreDrainOptions {
+  /** Whether only one drain may claim at a time. @default the app's `single` */
+  readonly single?: boolean | SingleOptions;
   /** Told everything that happens in this drain, beside the app's own `onEvent`. */
   readonly onEvent?: OnEvent;
   /** For hosts: wraps each handler's run (`airlift/platform/node` uses it to know which job an uncaught error belongs to). */
@@ -61,7 +74,13 @@ export interface Airlift extends AirliftAdmin, AsyncDisposable {
    * Enqueues jobs, in order. A wrong one leaves everything as it was; up to 5,000 jobs or 1 MB are atomic, more are sent in chunks. A
    * unique job that takes the place of another does so by itself.
    */
-  enqueueAll(jobs: readonly EnqueueRequest[]): Promise<EnqueuedAll>;
+  enqueueAll(jobs: readonly EnqueueRequest[], options?: EnqueueAllOptions): Promise<EnqueuedAll>;
+  /**
+   * Asks the host for a drain now, unless it has been asked and that drain has not begun. 1 command.
+   *
+   * @throws UsageError if the app has no option `kick`
+   */
+  kick(options?: { readonly start?: StartDrain }): Promise<Kicked>;
   /**
    * Runs jobs until the queues are empty or time is up.
    *
@@ -77,9 +96,14 @@ export interface Airlift extends AirliftAdmin, AsyncDisposable {
   /** {@link job} for several, also in one command. */
   jobs(ids: readonly string[]): Promise<readonly (JobStatus | undefined)[]>;
   status(): Promise<AirliftStatus>;
+  /** How the last drain ended, of the apps that record it (`recordDrains`); undefined if none has. 1 command. */
+  lastDrain(): Promise<LastDrain | undefined>;
   /** Closes the app's resources, the last opened first, and the Redis client that was given. `await using` does the same. */
   close(): Promise<void>;
 }
+
+const NO_KICK =
+  "kick: expected the option kick of createAirlift, a function that starts a drain, or {} and one given here";
 
 /** Replies may take twice this, for JSON's escapes, and Upstash allows 10 MB. */
 const MAX_CLAIM_BYTES = 4_000_000;
@@ -137,20 +161,42 @@ export function createAirlift<
     onEnqueued: async (jobs) => (await loadHooks())?.afterEnqueue(jobs),
   });
   const resources = options.resources && createResources(options.resources, systemClock, logger);
+  resolveSingle("createAirlift", settings.single, leaseMs);
+  const kickOptions = typeof settings.kick === "function" ? { start: settings.kick } : settings.kick;
+  const hasFleet = kickOptions ?? settings.successor ?? settings.scaleOut ?? (settings.recordDrains || undefined);
+  let loadedFleet: Promise<Fleet> | undefined;
+  const loadFleet = (): Promise<Fleet> | undefined => {
+    if (!hasFleet) return undefined;
+    loadedFleet ??= import("./fleet.ts").then(({ createFleet }) =>
+      createFleet({
+        ...{ client: redis, keys, clock: systemClock, random: Math.random, newToken: randomId, logger, leaseMs },
+        ...{ kick: kickOptions, successor: settings.successor, scaleOut: settings.scaleOut },
+        record: optionsOf(settings.recordDrains),
+        drains: (queue) => selector.select([queue]).includes(queue),
+        drain: (drainOptions) => drainOnce(drainOptions),
+      }),
+    );
+    return loadedFleet;
+  };
+  const enqueueOne = async (
+    job: EnqueueRequest | AnyJobDefinition,
+    args: readonly unknown[] | undefined,
+    when?: When,
+  ): Promise<Enqueued> => {
+    const enqueued = await (await loadEnqueuer()).enqueue(job, args, when);
+    if (kickOptions && enqueued.kind === "queued") await (await loadFleet())?.noteEnqueued([enqueued]);
+    return enqueued;
+  };
 
   const drainOnce = async (drainOptions: DrainOptions): Promise<DrainReport> => {
     const id = randomId();
     const drainSettings = { ...settings, concurrency: concurrencyWithin(drainOptions, registry, concurrency) };
-    const store = createRedisStore({
+    const host = `airlift-${platform}-${id}`;
+    const slots = slotsFor(drainSettings.concurrency);
+    const own = createRedisStore({
       client: redis,
       keys,
-      description: {
-        id,
-        host: `airlift-${platform}-${id}`,
-        pid: processId(),
-        slots: slotsFor(drainSettings.concurrency),
-        queues: selector.label,
-      },
+      description: { id, host, pid: processId(), slots, queues: selector.label },
       selector,
       leaseMs,
       crashLimit,
@@ -160,11 +206,15 @@ export function createAirlift<
       status: statusPolicy,
       failedQueues: settings.failedQueues ?? false,
       maxFailed: settings.maxFailed ?? 0,
+      single: resolveSingle("drain", drainOptions.single ?? settings.single, leaseMs),
+      isKicked: settings.kick !== undefined,
       maxClaimBytes: MAX_CLAIM_BYTES,
       nowMs: systemClock.nowMs,
       random: Math.random,
     });
     const { onEvent, runHandler, ...rest } = drainOptions;
+    const fleet = await loadFleet();
+    const { store, peers } = fleet?.open({ store: own, host, ...rest }) ?? { store: own };
     const hooks = await loadHooks();
     const drainHooks = hooks?.openDrain();
     let report: DrainReport | undefined;
@@ -183,8 +233,9 @@ export function createAirlift<
           hooks: drainHooks,
           ...(scheduler && { ticker: scheduler.ticker(store.usage) }),
           status: statusPolicy,
+          peers,
         },
-        rest,
+        { ...rest, ...fleet?.limitsOf(rest) },
       );
       return report;
     } finally {
@@ -204,13 +255,23 @@ export function createAirlift<
   return {
     ...createAdmin({ client: redis, keys, nowMs: systemClock.nowMs, failedQueues }, scheduler),
     options: settings,
-    enqueue: async (job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) =>
-      (await loadEnqueuer()).enqueue(job, args),
-    enqueueAt: async (at: Date | number, job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) =>
-      (await loadEnqueuer()).enqueue(job, args, { at }),
-    enqueueIn: async (inMs: number, job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) =>
-      (await loadEnqueuer()).enqueue(job, args, { inMs }),
-    enqueueAll: async (jobs) => (await loadEnqueuer()).enqueueAll(jobs),
+    enqueue: (job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) => enqueueOne(job, args),
+    enqueueAt: (at: Date | number, job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) =>
+      enqueueOne(job, args, { at }),
+    enqueueIn: (inMs: number, job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[]) =>
+      enqueueOne(job, args, { inMs }),
+    async enqueueAll(jobs, { kick } = {}) {
+      if (kick && !kickOptions) throw new UsageError(NO_KICK);
+      const enqueued = await (await loadEnqueuer()).enqueueAll(jobs);
+      if (kickOptions && enqueued.enqueued > 0) await (await loadFleet())?.noteEnqueued(jobs, kick);
+      return enqueued;
+    },
+    async kick({ start = kickOptions?.start } = {}) {
+      const kicker = start && (await loadFleet())?.kicker;
+      if (!kicker) throw new UsageError(NO_KICK);
+      return kicker.kick(start);
+    },
+    lastDrain: async () => (await import("./resque/last-drain.ts")).readLastDrain(redis, keys),
     async drain(drainOptions = {}) {
       checkDrainOptions(drainOptions);
       return drainOnce(drainOptions);

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { UsageError } from "./core/errors.ts";
+import { checkFleet } from "./core/fleet-options.ts";
 import type { StatusOptions } from "./core/job-status.ts";
 import type { JobUses } from "./core/job-uses.ts";
 import { type LimitOptions, limitProblem } from "./core/limit.ts";
@@ -100,6 +101,38 @@ const jobSchema = v.strictObject(
   },
   "expected an object with class and perform",
 );
+const isBoolean = (value: unknown): boolean => typeof value === "boolean";
+const isCount = (min: number, max: number) => (value: unknown) =>
+  Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
+const isDepth = isCount(0, 1_000);
+/** For an object of these members: those that are named must be there, the others may. */
+const made = (members: Readonly<Record<string, (value: unknown) => boolean>>, ...needed: readonly string[]) => {
+  return (value: unknown): boolean =>
+    typeof value === "object" &&
+    value !== null &&
+    needed.every((name) => Reflect.get(value, name) !== undefined) &&
+    Object.entries(value).every(([name, member]) => member === undefined || (members[name]?.(member) ?? false));
+};
+const isSingle = made({ name: (value) => isText(value) && value !== "", ttlMs: isCount(1_000, MAX_MS) });
+const isRecord = made({ maxSilenceMs: isCount(1, MAX_MS * 30) });
+const isKick = made({ start: isFunction, onEnqueue: isBoolean, ttlMs: isCount(1_000, MAX_MS), maxDepth: isDepth });
+const single = is((value) => isBoolean(value) || isSingle(value), "true, false or { name, ttlMs }");
+const recordDrains = is((value) => isBoolean(value) || isRecord(value), "true, false or { maxSilenceMs }");
+const kick = is(
+  (value) => isFunction(value) || isKick(value),
+  "a function that starts a drain, or { start, onEnqueue, ttlMs, maxDepth }",
+);
+const successor = is(
+  made({ start: isFunction, maxDepth: isDepth }, "start"),
+  "{ start, maxDepth }, start a function that starts a drain",
+);
+const scaleOut = is(
+  made(
+    { threshold: isCount(1, 1e9), maxDrains: isCount(2, 1_000), start: isFunction, maxDepth: isDepth },
+    ...["threshold", "maxDrains", "start"],
+  ),
+  "{ threshold, maxDrains, start, maxDepth }: jobs for one drain, at least 2 drains, a function that starts one",
+);
 const optionsSchema = v.strictObject(
   {
     redis: having(
@@ -125,10 +158,12 @@ const optionsSchema = v.strictObject(
     marginMs: v.optional(integer(0, MAX_MS)),
     graceMs: v.optional(integer(0, MAX_MS)),
     unknownClass: v.optional(oneOf(["fail", "leave", "requeue"])),
-    failedQueues: v.optional(is<boolean>((value) => typeof value === "boolean", "true or false")),
+    failedQueues: v.optional(is<boolean>(isBoolean, "true or false")),
     maxFailed: v.optional(integer(1, Number.MAX_SAFE_INTEGER)),
     bigIntegers: v.optional(oneOf(["bigint", "text"])),
     scheduler: v.optional(having(["bind"], 'a scheduler: cron({ … }) of "airlift/cron"')),
+    ...{ single: v.optional(single), recordDrains: v.optional(recordDrains), kick: v.optional(kick) },
+    ...{ successor: v.optional(successor), scaleOut: v.optional(scaleOut) },
     platform: v.optional(
       is<string>(
         (value) => isText(value) && /^[a-z0-9-]+$/.test(value as string),
@@ -150,6 +185,9 @@ const drainSchema = v.strictObject(
     maxRequests: v.optional(integer(1, Number.MAX_SAFE_INTEGER)),
     maxConnections: v.optional(integer(1, Number.MAX_SAFE_INTEGER)),
     maxInvocations: v.optional(integer(0, Number.MAX_SAFE_INTEGER)),
+    depth: v.optional(integer(0, 1_000)),
+    single: v.optional(single),
+    successor: v.optional(is<false>((value) => value === false, "false")),
     onEvent: v.optional(fn),
     runHandler: v.optional(fn),
   },
@@ -159,6 +197,16 @@ const drainSchema = v.strictObject(
 /** @throws UsageError naming each wrong option, what was given and what was expected */
 export function checkAirliftOptions(options: unknown): void {
   check("createAirlift", optionsSchema, options);
+  checkFleet(options as Parameters<typeof checkFleet>[0]);
+}
+
+/** @throws UsageError naming each wrong option, what was given and what was expected */
+export function checkJobFunctionOptions(options: unknown): void {
+  const { redis, jobs, hooks, resources, middleware: around, logger, ...others } = optionsSchema.entries;
+  const { namespace, bigIntegers, timeoutMs, marginMs } = others;
+  const shared = { jobs, hooks, resources, middleware: around, logger, namespace, bigIntegers, timeoutMs, marginMs };
+  const schema = v.strictObject({ ...shared, redis: v.optional(redis) }, "expected an object");
+  check("createJobFunction", schema, options);
 }
 
 /** @throws UsageError */

@@ -1,12 +1,17 @@
 import type { UnknownClassPolicy } from "./core/drain-deps.ts";
 import type { OnEvent } from "./core/events.ts";
+import type { RecordOptions, SingleOptions } from "./core/fleet-options.ts";
 import type { AppHooks } from "./core/hooks.ts";
 import type { Logger } from "./core/job-context.ts";
 import type { StatusOptions } from "./core/job-status.ts";
 import type { BigIntegers } from "./core/json.ts";
+import type { KickOptions } from "./core/kicker.ts";
 import type { AnyMiddleware, CheckedChain } from "./core/middleware.ts";
 import type { JobOf } from "./core/registry.ts";
 import type { ResourceFactories, ResourcesOf } from "./core/resources.ts";
+import type { ScaleOutOptions } from "./core/scale-out.ts";
+import type { StartDrain } from "./core/start-drain.ts";
+import type { SuccessorOptions } from "./core/successor.ts";
 import type { RedisClient } from "./resque/client.ts";
 import type { Scheduler } from "./resque/scheduler.ts";
 
@@ -73,6 +78,24 @@ export interface AirliftOptions<
   readonly maxFailed?: number;
   /** Enqueues jobs at their times, while drains run: `cron({ … })` of `airlift/cron`. */
   readonly scheduler?: Scheduler;
+  /**
+   * Whether only one drain may claim at a time. Drains need no such lock: it is for jobs that must not run beside those of another drain.
+   *
+   * @default false
+   */
+  readonly single?: boolean | SingleOptions;
+  /**
+   * Whether each drain leaves word of its end, for {@link Airlift.lastDrain}, `/health` and `airlift status`. It costs a command a drain.
+   *
+   * @default false
+   */
+  readonly recordDrains?: boolean | RecordOptions;
+  /** Starts a drain when jobs are enqueued, one at a time; or how, and when. @default the next tick finds them */
+  readonly kick?: StartDrain | KickOptions;
+  /** Starts the next drain when the time of one was over before its jobs were. @default the next tick goes on */
+  readonly successor?: SuccessorOptions;
+  /** Starts more drains when more jobs wait than one drain should do alone. @default ticks alone start drains */
+  readonly scaleOut?: ScaleOutOptions;
   /** How integers beyond 2^53 arrive in `args`. @default "bigint" */
   readonly bigIntegers?: BigIntegers;
   /** Names the workers' host: `airlift-<platform>-<random>`. @default the runtime's name */

@@ -22,6 +22,10 @@ export function formatEvent(event: DrainEvent): string | undefined {
       return line("", "", `${event.promoted} that were due, to their queues`);
     case "schedule-ticked":
       return line(event.queue, event.class, `by the schedule ${event.name}, ${event.jobs} enqueued`);
+    case "drain-requested":
+      return line("", "", `another drain was started: ${WHY[event.reason]}`);
+    case "ticks-missed":
+      return line("", "", styleText("yellow", `no drain for ${formatDuration(event.silentMs)}`));
     case "drain-started":
     case "job-claimed":
     case "job-checkin":
@@ -32,6 +36,12 @@ export function formatEvent(event: DrainEvent): string | undefined {
       return event satisfies never;
   }
 }
+
+const WHY = {
+  kick: "jobs were enqueued",
+  successor: "jobs are left",
+  sibling: "many jobs wait",
+} as const;
 
 function line(queue: string, className: string | undefined, text: string): string {
   const time = styleText("dim", new Date().toTimeString().slice(0, 8));

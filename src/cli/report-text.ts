@@ -7,6 +7,7 @@ const WHY: Readonly<Record<StopReason, string>> = {
   limited: "what is left waits for the limits of its classes",
   budget: "the number of jobs asked for is reached",
   aborted: "asked to stop",
+  busy: "another drain is the single one",
   lost: "silent for longer than the lease; another drain has taken the jobs back",
 };
 

@@ -5,6 +5,7 @@ import type { HostLimits } from "./host-limits.ts";
 import type { Logger } from "./job-context.ts";
 import type { PerformJob, RunHandler } from "./job-runner.ts";
 import type { StatusPolicy } from "./job-status.ts";
+import type { DrainPeers } from "./peers.ts";
 import type { Registry } from "./registry.ts";
 import type { ScheduleTicker } from "./scheduler.ts";
 import type { DrainStore } from "./store.ts";
@@ -37,6 +38,8 @@ export interface DrainDeps {
   /** Of which jobs the store keeps the status. */
   readonly status?: StatusPolicy | undefined;
   readonly ticker?: ScheduleTicker;
+  /** What is done about other drains. */
+  readonly peers?: DrainPeers | undefined;
 }
 
 export interface DrainOptions extends HostLimits {
@@ -46,4 +49,8 @@ export interface DrainOptions extends HostLimits {
   readonly signal?: AbortSignal;
   /** Claims at most this many jobs. */
   readonly maxJobs?: number;
+  /** How many drains have started one another up to this one, as {@link StartRequest} tells it. @default 0 */
+  readonly depth?: number;
+  /** Whether it may be followed by another if it leaves jobs behind. @default the app's `successor` */
+  readonly successor?: false;
 }

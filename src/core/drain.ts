@@ -1,7 +1,7 @@
 import type { DrainDeps, DrainOptions } from "./drain-deps.ts";
 import { createDue } from "./due.ts";
 import { AirliftError, isStoreError, type StoreError, UsageError } from "./errors.ts";
-import { createExchangeLoop } from "./exchange-loop.ts";
+import { createExchangeLoop, type ExchangeLoop } from "./exchange-loop.ts";
 import { guardListeners } from "./guard-listeners.ts";
 import { guardLogger } from "./guard-logger.ts";
 import { createHostBudget } from "./host-budget.ts";
@@ -41,10 +41,12 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
   const startedMs = clock.nowMs();
   const tally = createTally();
   let freesAtMs: number | undefined;
+  let drainsStarted = 0;
   const emit = guardListeners(deps.listeners, guardLogger(deps.logger));
   const deadlineMs = options.deadlineMs ?? Number.POSITIVE_INFINITY;
   const budgetEndMs = deadlineMs - settings.marginMs;
-  checkBudget(deps, budgetEndMs - startedMs);
+  // A tick that comes too late is no mistake of whoever set the limits.
+  if (deadlineMs > startedMs) checkBudget(deps, budgetEndMs - startedMs);
   const budget = createHostBudget({ limits: options, store, registry: deps.registry, settings, clock, budgetEndMs });
   const due = createDue({ promote: () => store.promote({ maxRequests: budget.spare }) }, deps.ticker, clock);
   const onRetry = (error: StoreError, attempt: number, delayMs: number): void =>
@@ -70,6 +72,7 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
     promoted: tally.promoted,
     scheduled: tally.scheduled,
     lost: tally.lost,
+    drainsStarted,
     nextDueMs: freesAtMs === undefined ? due.nextMs : Math.min(freesAtMs, due.nextMs ?? freesAtMs),
     commands: store.usage.commands,
     requests: store.usage.requests,
@@ -113,24 +116,18 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
     if (deadlineMs <= startedMs) return { stopped: "deadline", remaining: await lastly(() => store.countQueued()) };
     if (deps.ticker) await promote();
     if (!(await patiently(() => store.hasWork()))) return { stopped: "empty", remaining: 0 };
-    const queued = (await survey()) + (due.isNow ? await promote() : 0);
-    // What waits for its time alone is no reason to open a drain.
-    if (due.isWaiting && queued === 0 && !(await patiently(() => store.hasQueued()))) {
-      return { stopped: "empty", remaining: 0 };
-    }
-    const loop = createExchangeLoop(deps, options, {
-      budgetEndMs,
-      budget,
-      startedMs,
-      tally,
-      emit,
-      onRetry,
-      briefly,
-      survey,
-      due,
-      promote,
-    });
+    let loop: ExchangeLoop | undefined;
     try {
+      const isFree = await patiently(async () => (await store.enter?.()) ?? true);
+      if (!isFree) return { stopped: "busy", remaining: await lastly(() => store.countQueued()) };
+      const queued = (await survey()) + (due.isNow ? await promote() : 0);
+      // What waits for its time alone is no reason to open a drain.
+      if (due.isWaiting && queued === 0 && !(await patiently(() => store.hasQueued()))) {
+        await lastly(() => store.close());
+        return { stopped: "empty", remaining: 0 };
+      }
+      const context = { budgetEndMs, budget, startedMs, tally, emit, onRetry, briefly, survey, due, promote };
+      loop = createExchangeLoop(deps, options, context);
       const stopped = await loop.run();
       freesAtMs = loop.freesAtMs;
       tally.released += (await lastly(() => store.close())).released;
@@ -141,20 +138,23 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
       return { stopped: remaining === 0 && ENDS_WELL.has(stopped) ? "empty" : stopped, remaining };
     } catch (error) {
       // If the store is there after all, the jobs need not wait for the lease to end.
-      await lastly(() => loop.giveUp(), BRIEF_MS).catch(() => undefined);
+      if (loop) await lastly(loop.giveUp, BRIEF_MS).catch(() => undefined);
       const closed = await lastly(() => store.close(), BRIEF_MS).catch(() => undefined);
       tally.released += closed?.released ?? 0;
       throw error;
     }
   };
 
+  deps.peers?.begin(emit);
   emit?.({ kind: "drain-started", drainId: store.drainId });
   try {
     const { stopped, remaining } = await run();
+    drainsStarted = (await deps.peers?.end({ stopped, ...spent(), remaining })) ?? 0;
     const report = { stopped, ...spent(), remaining };
     emit?.({ kind: "drain-ended", drainId: store.drainId, report });
     return report;
   } catch (error) {
+    drainsStarted = (await deps.peers?.end(undefined)) ?? 0;
     const thrown = isStoreError(error) ? new DrainError(spent(), error) : error;
     emit?.({ kind: "drain-failed", drainId: store.drainId, error: thrown });
     throw thrown;

@@ -3,6 +3,7 @@ import type { StoreError } from "./errors.ts";
 import type { Outcome } from "./outcome.ts";
 import type { DrainReport } from "./report.ts";
 import type { TickedSchedule } from "./scheduler.ts";
+import type { StartRequest } from "./start-drain.ts";
 
 /** Everything that a drain tells while it runs. A listener that throws breaks nothing. */
 export type DrainEvent =
@@ -29,6 +30,10 @@ export type DrainEvent =
   /** Jobs came to their queues because they were due. */
   | { readonly kind: "jobs-promoted"; readonly promoted: number }
   | ({ readonly kind: "schedule-ticked" } & TickedSchedule)
+  /** The host was asked to start another drain. */
+  | ({ readonly kind: "drain-requested" } & StartRequest)
+  /** For so long no drain had ended before this one began: longer than `maxSilenceMs`. */
+  | { readonly kind: "ticks-missed"; readonly silentMs: number }
   /** A call to the store failed and is sent again after `delayMs`. */
   | { readonly kind: "store-retry"; readonly error: StoreError; readonly attempt: number; readonly delayMs: number }
   | { readonly kind: "drain-ended"; readonly drainId: string; readonly report: DrainReport }

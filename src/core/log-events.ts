@@ -21,6 +21,8 @@ export function logEvents(logger: Logger): OnEvent {
     } else if (event.kind === "drain-recovered") {
       const { requeued, failed } = event;
       logger.warn("took back the jobs of a drain that died", { requeued, failed });
+    } else if (event.kind === "ticks-missed") {
+      logger.warn("no drain had ended for longer than there should be none", { silentMs: event.silentMs });
     }
   };
 }

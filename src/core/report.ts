@@ -8,8 +8,9 @@
  * - `budget`: `maxJobs` is reached, or what is left of the host's limits is needed for what was begun
  * - `aborted`: the caller's signal
  * - `lost`: the drain was silent for longer than its lease (a frozen process), and another has taken its jobs back
+ * - `busy`: only one drain may claim at a time (`single`), and that is another
  */
-export type StopReason = "empty" | "deadline" | "paused" | "limited" | "budget" | "aborted" | "lost";
+export type StopReason = "empty" | "deadline" | "paused" | "limited" | "budget" | "aborted" | "lost" | "busy";
 
 /** What a drain did and what it cost. */
 export interface DrainReport {
@@ -36,6 +37,8 @@ export interface DrainReport {
   readonly lost: number;
   /** Jobs left in the drain's queues. */
   readonly remaining: number;
+  /** Drains that the host was asked to start: siblings, a successor. */
+  readonly drainsStarted: number;
   /** When the next job is due, or may start under the rate of its class, in ms since the epoch, as far as the drain could see; undefined if none waits. */
   readonly nextDueMs?: number | undefined;
   /** Redis commands, as Upstash bills them. */

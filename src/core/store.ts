@@ -109,6 +109,15 @@ export interface Promotion {
   readonly nextDueMs: number | undefined;
 }
 
+export interface SiblingPlan {
+  /** How many jobs one drain is to have, roughly. */
+  readonly threshold: number;
+  /** How many drains there may be at the same time. */
+  readonly maxDrains: number;
+  /** For how long nobody plans anew after drains were to be started: they need some time to appear. */
+  readonly ttlMs: number;
+}
+
 /**
  * The store of one drain: what core/drain.ts needs of a database. An implementation holds the drain's identity and its
  * meter, and nothing that another drain could see. Every operation may be repeated after an error, with the same effect.
@@ -123,6 +132,12 @@ export interface DrainStore<Dead extends DeadDrain = DeadDrain> {
   hasWork(): Promise<boolean>;
   /** Jobs in the drain's queues, whether paused or not. One command where the queues are named. */
   hasQueued(): Promise<boolean>;
+  /**
+   * Makes this the one drain that may claim, until it closes or has been silent for too long; undefined if several may.
+   *
+   * @returns false if another is that drain
+   */
+  enter?(): Promise<boolean>;
   /** Looks for what the drain should do beside claiming. */
   survey(): Promise<Survey<Dead>>;
   /** Moves a bounded number of jobs that are due, delayed ones and retries, to their queues, in about `maxRequests` requests. */
@@ -143,4 +158,6 @@ export interface DrainStore<Dead extends DeadDrain = DeadDrain> {
   close(): Promise<{ readonly released: number }>;
   /** Jobs left in the drain's queues. */
   countQueued(): Promise<number>;
+  /** How many drains should be started beside those that live, and the jobs that wait for them. 0 while what was planned last is under way. */
+  planSiblings(plan: SiblingPlan): Promise<{ readonly missing: number; readonly queued: number }>;
 }

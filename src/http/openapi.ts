@@ -56,7 +56,7 @@ export const StatusSchema: v.GenericSchema<unknown, Awaited<ReturnType<Airlift["
 /** As `DrainReport` (core/report.ts). */
 export const DrainReportSchema: v.GenericSchema<unknown, DrainReport> = v.pipe(
   v.object({
-    stopped: v.picklist(["empty", "deadline", "paused", "limited", "budget", "aborted", "lost"]),
+    stopped: v.picklist(["empty", "deadline", "paused", "limited", "budget", "aborted", "lost", "busy"]),
     claimed: count,
     succeeded: count,
     failed: count,
@@ -69,6 +69,7 @@ export const DrainReportSchema: v.GenericSchema<unknown, DrainReport> = v.pipe(
     scheduled: count,
     lost: count,
     remaining: count,
+    drainsStarted: count,
     commands: count,
     requests: count,
     durationMs: v.number(),

@@ -43,6 +43,8 @@ export interface ExchangeOptions {
   readonly cursorOf?: (queue: string) => QueueCursor | undefined;
   /** The unique lock that a job gives back when it has ended for good; none of the jobs holds one without it. */
   readonly lockOf?: ((claim: Claim) => { readonly key: string; readonly id: string } | undefined) | undefined;
+  /** The lease without which a single drain claims nothing. */
+  readonly lease?: { readonly key: string; readonly renewMs: number | undefined } | undefined;
 }
 
 /** How many payloads of a queue one exchange looks at behind those that may not start. */
@@ -62,6 +64,8 @@ export interface ExchangeReply extends ExchangeResult {
   readonly payloadBytes: number;
   /** Queues of which it has not seen the end, because too many jobs in them may not start. */
   readonly cursors: ReadonlyMap<string, QueueCursor>;
+  /** False for a single drain whose lease has ended, or passed to another. */
+  readonly holdsLease: boolean;
 }
 
 /**
@@ -73,7 +77,7 @@ export function createExchangeCall(
   context: ExchangeContext,
   { seq, attempt, settle, fill }: ExchangeParams,
   queues: readonly string[],
-  { isOpening, nowMs, lockOf, cursorOf }: ExchangeOptions,
+  { isOpening, nowMs, lockOf, cursorOf, lease }: ExchangeOptions,
 ): ExchangeCall {
   const { keys, drainKeys, description } = context;
   const toFill = new Set(fill);
@@ -91,7 +95,8 @@ export function createExchangeCall(
   const { onlyClasses, limits } = context;
   const runAt = toRunAt(nowMs);
   const lists = context.failedQueues ? [...new Set(settle.flatMap(failedQueueOf))] : [];
-  const locks = lockOf ? settled.flatMap((settlement, index) => freedLock(settlement, index, lockOf)) : [];
+  const freed = lockOf ? settled.flatMap((settlement, index) => freedLock(settlement, index, lockOf)) : [];
+  const locks = [...freed, ...(lease ? [{ settlement: -1, key: lease.key, id: lease.renewMs ?? "" }] : [])];
 
   const args: (string | number)[] = [
     description.id,
@@ -292,6 +297,7 @@ function readReply(reply: RedisReply, { context, slots, queues, settled }: Sent)
     requeued: lengths,
     payloadBytes,
     cursors: new Map(cursors.map(([queue, depth, ...names]) => [queues[queue - 1] as string, { depth, names }])),
+    holdsLease: token !== "",
   };
 }
 

@@ -54,6 +54,14 @@ export interface Keys {
   job(id: string): string;
   /** Airlift's own. HASH with a TTL: worker id → JSON of what its job has last told of itself. */
   readonly checkins: string;
+  /** Airlift's own. STRING with a TTL: the id of the single drain of this name that may claim. */
+  single(name: string): string;
+  /** Airlift's own. STRING with a TTL: that a drain was kicked and has not begun yet. */
+  readonly kick: string;
+  /** Airlift's own. STRING with a TTL: that sibling drains have just been started. */
+  readonly scaling: string;
+  /** Airlift's own. STRING with a TTL: JSON of how the last drain ended. */
+  readonly lastDrain: string;
   /** Airlift's own. ZSET: member is a drain's description, score is when its lease ends (ms, Redis time). */
   readonly drains: string;
   /** HASH schedule's name → JSON of its definition (resque-scheduler's dynamic schedules). */
@@ -105,6 +113,10 @@ export function createKeys(namespace = "resque"): Keys {
     starts: `${prefix}airlift:starts`,
     job: (id) => `${prefix}airlift:job:${id}`,
     checkins: `${prefix}airlift:checkins`,
+    single: (name) => `${prefix}airlift:single:${name}`,
+    kick: `${prefix}airlift:kick`,
+    scaling: `${prefix}airlift:scaling`,
+    lastDrain: `${prefix}airlift:last-drain`,
     drains: `${prefix}airlift:drains`,
     persistentSchedules: `${prefix}persistent_schedules`,
     schedulesChanged: `${prefix}schedules_changed`,

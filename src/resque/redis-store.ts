@@ -22,15 +22,16 @@ import {
   type Usage,
 } from "./client.ts";
 import { type DeadRedisDrain, readDeadDrains } from "./dead-drain.ts";
+import { dirtyExit } from "./dirty-exit.ts";
 import { type DrainDescription, drainKeys, encodeDescription } from "./drain-identity.ts";
 import { createDrainLocks } from "./drain-locks.ts";
-import { dirtyExit } from "./dirty-exit.ts";
 import type { DrainNotes, Riders } from "./drain-notes.ts";
 import { createExchangeCall, type ExchangeContext, type ExchangeReply } from "./exchange-call.ts";
 import { beatDrain as beatDrainScript } from "./generated/beat-drain.generated.ts";
 import { closeDrain as closeDrainScript } from "./generated/close-drain.generated.ts";
 import { samePayload as samePayloadScript } from "./generated/same-payload.generated.ts";
 import type { Keys } from "./keys.ts";
+import type { Lease } from "./lease.ts";
 import { nextDueCommands, readNextDue } from "./next-due.ts";
 import { createQueueCursors } from "./queue-cursors.ts";
 import type { QueueSelector } from "./queue-selector.ts";
@@ -52,6 +53,10 @@ export interface RedisStoreOptions {
   readonly failedQueues: boolean;
   /** Most entries of a failed list; 0 for any number. */
   readonly maxFailed: number;
+  /** Of the drains of this name only one claims at a time; one that is silent for `ttlMs` is no more. */
+  readonly single?: { readonly name: string; readonly ttlMs: number } | undefined;
+  /** Drains may have been kicked: the mark of a kick that is pending is taken away when one has begun. */
+  readonly isKicked?: boolean;
   readonly bigIntegers: BigIntegers;
   /** Most payload bytes that one exchange claims. Replies may take twice that, for escapes, and Upstash allows 10 MB. */
   readonly maxClaimBytes: number;
@@ -69,7 +74,7 @@ const MAX_QUEUES = 2_000;
 /** The store of one drain, on Resque's keys. */
 export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRedisDrain> {
   const { client, keys, description, selector, leaseMs, onlyClasses, bigIntegers, maxClaimBytes } = options;
-  const { failedQueues, maxFailed, registry, crashLimit } = options;
+  const { failedQueues, maxFailed, registry, single, crashLimit } = options;
   const usage: Usage = { commands: 0, requests: 0 };
   const member = encodeDescription(description);
   const own = drainKeys(description, keys);
@@ -95,6 +100,10 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
   /** Redis' clock minus ours. What we write for others to read is by Redis' clock. */
   let clockOffsetMs = 0;
   let bytesPerJob = 0;
+  let lease: Lease | undefined;
+  const kickMark = options.isKicked ? [keys.kick] : [];
+  /** A single drain's mark stands as long as its lease: until then a kicked one could do nothing. */
+  let freedAtStart = single ? [] : kickMark;
   const redisNowMs = (): number => options.nowMs() + clockOffsetMs;
   const toOurs = (redisMs: number | undefined): number | undefined =>
     redisMs === undefined ? undefined : redisMs - clockOffsetMs;
@@ -167,7 +176,8 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     const isOpening = !isRegistered && fill.length > 0;
     if (isOpening) isMaybeRegistered = true;
     const locks = await uniqueLocks.within(params.settle.map(({ claim }) => claim));
-    const at = { isOpening, nowMs: redisNowMs(), lockOf: locks?.heldBy, cursorOf: cursors.of };
+    const held = single && { key: keys.single(single.name), renewMs: params.beat && single.ttlMs };
+    const at = { isOpening, nowMs: redisNowMs(), lockOf: locks?.heldBy, cursorOf: cursors.of, lease: held };
     const call = createExchangeCall(context, { ...params, fill }, tried, at);
     const items: (RedisCommand | ScriptCall)[] = [];
     if (selector.isDynamic) items.push(["SMEMBERS", keys.queues]);
@@ -200,7 +210,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
       claims,
       lost,
       detached: await detachedOf(params.settle, lost),
-      isRegistered: reply.isRegistered || !isRegistered,
+      isRegistered: (reply.isRegistered || !isRegistered) && reply.holdsLease,
       isDrained: reply.isDrained && !hasNewQueues && !hasMore,
       isPaused: reply.isPaused,
       isLimited: reply.isLimited,
@@ -229,14 +239,26 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     drainId: description.id,
     usage,
     exchange,
-    hasWork: () => existing([keys.drains, keys.retries, keys.delayedSchedule]),
+    hasWork: () => existing([keys.drains, keys.retries, keys.delayedSchedule, ...kickMark]),
     hasQueued: () => existing([]),
+
+    ...(single && {
+      async enter() {
+        const { createLease } = await import("./lease.ts");
+        const of = { key: keys.single(single.name), ttlMs: single.ttlMs, holder: description.id };
+        lease ??= createLease({ client, usage, ...of, alsoFreed: kickMark });
+        return lease.take();
+      },
+    }),
 
     async survey() {
       const drainsRead: RedisCommand = ["ZRANGE", keys.drains, 0, MAX_DRAINS_SURVEYED - 1, "WITHSCORES"];
       const items: RedisCommand[] = [["TIME"], drainsRead, ...nextDueCommands(keys)];
+      // Before it looks at the queues: for what is enqueued from now on, another drain is kicked.
+      if (freedAtStart.length > 0) items.push(["DEL", ...freedAtStart]);
       const sentAtMs = options.nowMs();
       const [time, drains, ...due] = (await client.pipeline(items, { usage })) as [string[], ...RedisReply[]];
+      freedAtStart = [];
       const timeMs = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
       clockOffsetMs = timeMs - (sentAtMs + options.nowMs()) / 2;
       const dead = readDeadDrains(drains as RedisReply, timeMs).filter(({ drainId }) => drainId !== description.id);
@@ -271,7 +293,8 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     },
 
     async close() {
-      if (!isMaybeRegistered) return { released: 0 };
+      const ending = lease?.isTaken ? [lease.releaseCall] : [];
+      if (!isMaybeRegistered && ending.length === 0) return { released: 0 };
       const names = [...usedQueues].concat(queues.filter((queue) => !usedQueues.has(queue)));
       const call = {
         script: closeDrainScript,
@@ -295,12 +318,19 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
           ...own.ids,
         ],
       };
-      const [reply] = await send([call], drainNotes?.closing());
-      const [commands, released] = reply as [number, number];
-      usage.commands += commands - 1;
+      const calls = isMaybeRegistered ? [call, ...ending] : ending;
+      const replies = (await send(calls, drainNotes?.closing())) as [number, number][];
+      for (const [commands] of replies) usage.commands += commands - 1;
+      const released = isMaybeRegistered ? (replies[0]?.[1] ?? 0) : 0;
       isRegistered = false;
       isMaybeRegistered = false;
+      lease = undefined;
       return { released };
+    },
+
+    async planSiblings(plan) {
+      const { planSiblings } = await import("./plan-siblings.ts");
+      return planSiblings(client, keys, { ...plan, drainId: description.id, queues, usage });
     },
 
     async countQueued() {

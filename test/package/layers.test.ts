@@ -20,8 +20,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "src/admin.ts": ["src/core/", "src/resque/"],
   "src/airlift.ts": [
     ...["src/admin.ts", "src/options.ts", "src/check-options.ts", "src/enqueue-jobs.ts", "src/system-clock.ts"],
-    ...["src/core/", "src/resque/"],
+    ...["src/fleet.ts", "src/core/", "src/resque/"],
   ],
+  "src/fleet.ts": ["src/core/", "src/resque/"],
   "src/idempotency.ts": ["src/system-clock.ts", "src/core/", "src/resque/"],
   "src/index.ts": ["src/admin.ts", "src/airlift.ts", "src/options.ts", "src/core/", "src/resque/"],
   "src/http/": ["src/airlift.ts", "src/core/"],
@@ -38,7 +39,7 @@ const PORTABLE = [
     (name) => `src/target/${name}.ts`,
   ),
   ...["src/target/http-send.ts", "src/target/http-send-fetch.ts", "src/target/http-send-here.ts"],
-  ...["src/encode-job.ts", "src/enqueue-jobs.ts", "src/idempotency.ts", "src/system-clock.ts"],
+  ...["src/encode-job.ts", "src/enqueue-jobs.ts", "src/fleet.ts", "src/idempotency.ts", "src/system-clock.ts"],
 ];
 /** Who may import a client library: only `redis/`. */
 const CLIENT_LIBRARIES = ["@upstash/redis", "ioredis", "js-redis-server"];

@@ -13,16 +13,17 @@ ARGV  1 drain id, 2 seq.attempt, 3 Q, 4 queues to try, 5 S, 6 slots to settle, 7
       on; x (failed, kept nowhere) nothing; f, m, b (failed; m: the payload is no job, b: nor UTF-8) the text before and after the payload, a failed
       list's number or 0 for `failed`, bytes to cut off the payload's end, text to append instead; w (waits) the text before the payload,
       due (ms), bytes to cut off, text to append, 1 if the attempt counts; r (to the queue's head), q (to its tail) the queue's number;
-      for each lock the number of its slot among those to settle, the id that it must bear; the failed lists' names; in an opening call the worker ids
+      for each lock the number of its slot among those to settle, the id that it must bear, or, for the lease of a single drain, which comes
+      last, 0 and for how long to renew it (ms) or ""; the failed lists' names; in an opening call the worker ids
 Returns {commands, registered, drained, paused (0 or 1 each), {lost: settlement, …}, {claimed: first slot, queue,
       number, …}, {their payloads}, {found in a slot: slot, entry, …}, {requeued: queue, jobs before them, …}, an error while filling or "",
-      the token of the new claims}, all numbers from 1; with rules or a paused class also 1 if a limit holds jobs back, after how many ms
+      the token of the new claims, "" if the single drain's lease is not this drain's}, all numbers from 1; with rules or a paused class also 1 if a limit holds jobs back, after how many ms
       the first rate lets one start or 0, {how far it looked behind those that may not start, if not to the end: {queue, depth, name, …}, …}
 Keeps: a slot's entry changes only by the token that it bears; an occupied slot is told, never overwritten; what leaves a queue is
       in a slot when the script ends, or back in the queue if a command of the filling is refused; a drain claims only while its
-      fence stands. A token ends in the count of processed jobs: should the same request be executed again, late, after the job that
-      it claimed has ended, it claims under another token, and nothing that was meant for the first job can end the second. The
-      first write is one that a full database refuses, so that all is refused or nothing.
+      fence stands, a single one only while the lease bears its id. A token ends in the count of processed jobs: should the same
+      request be executed again, late, after the job that it claimed has ended, it claims under another token, and nothing that was
+      meant for the first job can end the second. The first write is one that a full database refuses, so that all is refused or nothing.
 In six files, whose texts follow each other: what is settled, its writing, rules, limits, claiming, filling. Longer than 60 lines, because these are
 safe only together.
 ]]

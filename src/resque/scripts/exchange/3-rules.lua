@@ -10,7 +10,9 @@ for i = 1, ntry do
   if seen[2 + i] then paused = 1 elseif not all then try[#try + 1] = KEYS[base + i] end
 end
 local registered = seen[slot] and 1 or 0
-local want = (registered == 1 or opening) and #try > 0 and #free or 0
+local lease = nlocks > 0 and ARGV[names - 2] == '0' and KEYS[fence + nslots + nlocks]
+local holds = not lease or seen[slot + nslots + nlocks] == ARGV[1]
+local want = holds and (registered == 1 or opening) and #try > 0 and #free or 0
 local rules = ARGV[9] ~= '' and cjson.decode(ARGV[9]) or {}
 local none, off = {}, {}
 local limits = setmetatable(rules.limits or {}, {__index = function() return none end})

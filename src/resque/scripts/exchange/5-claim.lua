@@ -83,6 +83,7 @@ local function take(key)
   put(key, stays)
 end
 local function claim()
+  if lease and holds and ARGV[names - 1] ~= '' then call('PEXPIRE', lease, ARGV[names - 1]) end
   local at, isold = 1, false
   while taken < want and at <= #try do
     popped = nil

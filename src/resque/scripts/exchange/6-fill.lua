@@ -72,6 +72,6 @@ for _, key in ipairs(ok and {} or try) do
   local kind = redis.call('TYPE', key).ok
   if kind ~= 'list' and kind ~= 'none' then problem = problem .. ' (' .. key .. ' is a ' .. kind .. ')' end
 end
-local reply = {commands, registered, #claimed < asked and 1 or 0, paused, lost, claims, claimed, found, requeued, problem, token}
+local reply = {commands, registered, #claimed < asked and 1 or 0, paused, lost, claims, claimed, found, requeued, problem, holds and token or ''}
 if picky then reply[12], reply[13], reply[14] = limited, math.ceil(frees), cursors end
 return reply
