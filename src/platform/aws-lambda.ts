@@ -3,10 +3,15 @@ import type { Hono } from "hono";
 import { type LambdaContext as FullLambdaContext, handle, type LambdaEvent } from "hono/aws-lambda";
 import type { Airlift, DrainOptions } from "../airlift.ts";
 import type { Logger } from "../core/job-context.ts";
+import type { JobBatchReply, JobBatchReply, JobReply, JobReply } from "../core/job-message.ts";
 import { logEvents } from "../core/log-events.ts";
 import type { DrainReport } from "../core/report.ts";
+import { readStartRequest } from "../core/start-drain.ts";
+import type { JobFunction, JobFunction } from "../job-function/job-function.ts";
 import { createJsonLogger, type LogLevel } from "./json-logger.ts";
 import { guardLateErrors, type LateErrorGuard } from "./node.ts";
+
+export { startByInvoke } from "./start-by-invoke.ts";
 
 /** What is needed of the second argument that AWS Lambda gives to a handler. */
 export interface LambdaContext {
@@ -42,13 +47,34 @@ let guard: LateErrorGuard | undefined;
  */
 export function toLambdaHandler(airlift: Airlift): LambdaHandler<unknown, DrainReport> {
   const logger = airlift.options.logger ?? createLambdaLogger();
-  return (_event, context) =>
+  return (event, context) =>
     requestId.run(context.awsRequestId, async () => {
       const deadlineMs = Date.now() + context.getRemainingTimeInMillis();
-      const report = await airlift.drain({ ...lambdaDrainOptions(logger), deadlineMs });
+      const depth = readStartRequest(event)?.depth ?? 0;
+      const report = await airlift.drain({ ...lambdaDrainOptions(logger), deadlineMs, depth });
       logger.info("drained", { ...report });
       return report;
     });
+}
+
+/**
+ * The handler of a function that jobs are sent to by `lambda()` of "airlift/target/lambda", synchronously or not. It runs them until the function's time
+ * is up.
+ *
+ * @example
+ * ```ts
+ * import { createJobFunction } from "airlift/job-function";
+ * import { toLambdaJobHandler } from "airlift/platform/aws-lambda";
+ * import { jobs } from "./jobs.ts";
+ *
+ * export const handler = toLambdaJobHandler(createJobFunction({ jobs }));
+ * ```
+ */
+export function toLambdaJobHandler(jobFunction: JobFunction): LambdaHandler<unknown, JobReply | JobBatchReply> {
+  return (event, context) =>
+    requestId.run(context.awsRequestId, () =>
+      jobFunction.run(event, { deadlineMs: Date.now() + context.getRemainingTimeInMillis() }),
+    );
 }
 
 /**
@@ -58,6 +84,26 @@ export function toLambdaHandler(airlift: Airlift): LambdaHandler<unknown, DrainR
 export function toLambdaApiHandler(app: Hono): (event: LambdaEvent, context: FullLambdaContext) => Promise<unknown> {
   const handler = handle(app);
   return (event, context) => requestId.run(context.awsRequestId, () => handler(event, context));
+}
+
+/**
+ * The handler of a function that runs jobs, invoked by `lambda()` of "airlift/target/lambda", synchronously or not, until the function's time is up.
+ *
+ * @example
+ * ```ts
+ * import { createJobFunction } from "airlift/job-function";
+ * import { createLambdaLogger, toLambdaJobHandler } from "airlift/platform/aws-lambda";
+ * import { jobs } from "./jobs.ts";
+ *
+ * export const handler = toLambdaJobHandler(createJobFunction({ jobs, logger: createLambdaLogger() }));
+ * ```
+ */
+export function toLambdaJobHandler(jobFunction: JobFunction): LambdaHandler<unknown, JobReply | JobBatchReply> {
+  return (event, context) =>
+    requestId.run(context.awsRequestId, () => {
+      const deadlineMs = Date.now() + context.getRemainingTimeInMillis();
+      return jobFunction.run(event, { deadlineMs, runHandler: lambdaDrainOptions(createLambdaLogger()).runHandler });
+    });
 }
 
 /** What every drain in a Lambda function is given: the log tells of jobs that failed, and one job's late error does not end the others. */
