@@ -3,11 +3,11 @@ import type { Hono } from "hono";
 import { type LambdaContext as FullLambdaContext, handle, type LambdaEvent } from "hono/aws-lambda";
 import type { Airlift, DrainOptions } from "../airlift.ts";
 import type { Logger } from "../core/job-context.ts";
-import type { JobBatchReply, JobBatchReply, JobReply, JobReply } from "../core/job-message.ts";
+import type { JobBatchReply, JobReply } from "../core/job-message.ts";
 import { logEvents } from "../core/log-events.ts";
 import type { DrainReport } from "../core/report.ts";
 import { readStartRequest } from "../core/start-drain.ts";
-import type { JobFunction, JobFunction } from "../job-function/job-function.ts";
+import type { JobFunction } from "../job-function/job-function.ts";
 import { createJsonLogger, type LogLevel } from "./json-logger.ts";
 import { guardLateErrors, type LateErrorGuard } from "./node.ts";
 
@@ -55,26 +55,6 @@ export function toLambdaHandler(airlift: Airlift): LambdaHandler<unknown, DrainR
       logger.info("drained", { ...report });
       return report;
     });
-}
-
-/**
- * The handler of a function that jobs are sent to by `lambda()` of "airlift/target/lambda", synchronously or not. It runs them until the function's time
- * is up.
- *
- * @example
- * ```ts
- * import { createJobFunction } from "airlift/job-function";
- * import { toLambdaJobHandler } from "airlift/platform/aws-lambda";
- * import { jobs } from "./jobs.ts";
- *
- * export const handler = toLambdaJobHandler(createJobFunction({ jobs }));
- * ```
- */
-export function toLambdaJobHandler(jobFunction: JobFunction): LambdaHandler<unknown, JobReply | JobBatchReply> {
-  return (event, context) =>
-    requestId.run(context.awsRequestId, () =>
-      jobFunction.run(event, { deadlineMs: Date.now() + context.getRemainingTimeInMillis() }),
-    );
 }
 
 /**
