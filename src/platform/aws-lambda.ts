@@ -82,12 +82,14 @@ export function toLambdaJobHandler(jobFunction: JobFunction): LambdaHandler<unkn
   return (event, context) =>
     requestId.run(context.awsRequestId, () => {
       const deadlineMs = Date.now() + context.getRemainingTimeInMillis();
-      return jobFunction.run(event, { deadlineMs, runHandler: lambdaDrainOptions(createLambdaLogger()).runHandler });
+      return jobFunction.run(event, { deadlineMs, runHandler: lambdaDrainOptions().runHandler });
     });
 }
 
 /** What every drain in a Lambda function is given: the log tells of jobs that failed, and one job's late error does not end the others. */
-export function lambdaDrainOptions(logger: Logger): Required<Pick<DrainOptions, "onEvent" | "runHandler">> {
+export function lambdaDrainOptions(
+  logger: Logger = createLambdaLogger(),
+): Required<Pick<DrainOptions, "onEvent" | "runHandler">> {
   guard ??= guardLateErrors(logger);
   return { onEvent: logEvents(logger), runHandler: guard.runHandler };
 }
