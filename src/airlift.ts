@@ -1,5 +1,6 @@
 import { type AirliftAdmin, createAdmin } from "./admin.ts";
 import { checkAirliftOptions, checkDrainOptions } from "./check-options.ts";
+import { consoleLogger } from "./console-logger.ts";
 import { drain } from "./core/drain.ts";
 import type { DrainOptions as CoreDrainOptions } from "./core/drain-deps.ts";
 import { UsageError } from "./core/errors.ts";
@@ -7,7 +8,7 @@ import type { OnEvent } from "./core/events.ts";
 import { slotsFor } from "./core/exchange-loop.ts";
 import { optionsOf, resolveSingle, type SingleOptions } from "./core/fleet-options.ts";
 import { concurrencyWithin } from "./core/host-limits.ts";
-import type { AnyJobDefinition, Logger } from "./core/job.ts";
+import type { AnyJobDefinition } from "./core/job.ts";
 import type { RunHandler } from "./core/job-runner.ts";
 import { createStatusPolicy, type JobStatus } from "./core/job-status.ts";
 import type { Kicked } from "./core/kicker.ts";
@@ -283,15 +284,6 @@ export function createAirlift<
     [Symbol.asyncDispose]: close,
   };
 }
-
-const consoleLogger: Logger = {
-  debug: () => undefined,
-  info: () => undefined,
-  // biome-ignore lint/suspicious/noConsole: the default of an option, on every host
-  warn: (message, fields) => console.warn(message, fields ?? ""),
-  // biome-ignore lint/suspicious/noConsole: the default of an option, on every host
-  error: (message, fields) => console.error(message, fields ?? ""),
-};
 
 /** 48 random bits: unique among all drains that could ever be in one Redis at the same time. */
 function randomId(): string {

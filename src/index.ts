@@ -27,6 +27,7 @@ export type { Failure, Outcome } from "./core/outcome.ts";
 export type { DrainReport, StopReason } from "./core/report.ts";
 export type { ResourceFactories, ResourcesOf } from "./core/resources.ts";
 export type { Backoff, RetryJob, RetryOptions, RetryRule } from "./core/retry.ts";
+export { runOn } from "./core/run-on.ts";
 export type { ScaleOutOptions } from "./core/scale-out.ts";
 export {
   drainInBackground,

@@ -54,8 +54,13 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   };
 
   const settle = async (ack: JobAck, settlement: Settlement): Promise<boolean> => {
+    let attempt = 0;
     try {
-      return await options.calling(() => store.settleDetached(ack, settlement));
+      return await options.calling(async () => {
+        attempt++;
+        // A repeated request may find that it has settled the job already.
+        return (await store.settleDetached(ack, settlement)) || attempt > 1;
+      });
     } catch (error) {
       const { queue, job } = settlement.claim;
       const fields = { queue, class: job.kind === "job" ? job.class : undefined, error };

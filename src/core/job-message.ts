@@ -45,7 +45,14 @@ export interface SentBatchJob extends SentJob {
 /** How a job ended at its receiver; what becomes of a failure is decided by who reads it. */
 export type RepliedOutcome =
   | { readonly kind: "ok"; readonly result?: unknown }
-  | { readonly kind: "failed"; readonly failure: Failure; readonly retryAfterMs?: number }
+  | {
+      readonly kind: "failed";
+      readonly failure: Failure;
+      /** How long the error asks to wait before another attempt. */
+      readonly retryAfterMs?: number;
+      /** Another attempt would end the same. */
+      readonly isFinal?: true;
+    }
   | { readonly kind: "retry"; readonly afterMs?: number; readonly reason?: string }
   | { readonly kind: "discard"; readonly reason?: string }
   | { readonly kind: "release"; readonly afterMs?: number };
@@ -132,7 +139,7 @@ function isOurs(reply: unknown): reply is Record<string, unknown> {
 }
 
 function readOutcome(outcome: unknown): unknown {
-  const { kind, result, failure, reason, afterMs, retryAfterMs } = Object(outcome) as Record<string, unknown>;
+  const { kind, result, failure, reason, afterMs, retryAfterMs, isFinal } = Object(outcome) as Record<string, unknown>;
   const options = { ...(isMs(afterMs) && { afterMs }), ...(typeof reason === "string" && { reason }) };
   switch (kind) {
     case "ok":
@@ -144,7 +151,10 @@ function readOutcome(outcome: unknown): unknown {
     case "discard":
       return discard(options.reason) satisfies Directive;
     case "failed":
-      throw new RemoteJobError(readFailure(failure), isMs(retryAfterMs) ? { retryAfterMs } : {});
+      throw new RemoteJobError(readFailure(failure), {
+        ...(isMs(retryAfterMs) && { retryAfterMs }),
+        isFinal: isFinal === true,
+      });
     default: {
       const message = `the receiver did not tell how the job ended: expected an outcome of a kind that is known, got ${String(kind)}`;
       throw new RemoteJobError({ exception: "InvalidReply", message, backtrace: [] });

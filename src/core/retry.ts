@@ -48,7 +48,7 @@ export interface RetryOptions {
   readonly rules?: readonly RetryRule[];
   /** What becomes of a job that fails once more: kept in the failed list, or counted and dropped. @default "fail" */
   readonly exhausted?: "fail" | "drop";
-  /** Told when a job has used up its retries. What it throws is logged. */
+  /** Told when a job has used up its retries. What it throws is logged; a promise is waited for at the drain's end, up to 5 s. */
   readonly onExhausted?: (job: RetryJob, error: unknown) => unknown;
 }
 
@@ -113,7 +113,7 @@ export function backoffMs(backoff: Backoff, { error, job, retries, random }: Fai
 }
 
 /** How long an error asks to wait: `retryAfterMs`, or an HTTP answer's `Retry-After` in seconds or as a date. 0 if it does not. */
-function retryAfterMs({ error, nowMs }: FailedAttempt): number {
+export function retryAfterMs({ error, nowMs }: Pick<FailedAttempt, "error" | "nowMs">): number {
   try {
     const { retryAfterMs: ms, retryAfter, headers, response } = Object(error);
     if (Number.isFinite(ms)) return ms;
@@ -127,7 +127,7 @@ function retryAfterMs({ error, nowMs }: FailedAttempt): number {
 }
 
 /** Whether an error says that another attempt would end the same, by `isFinal`. */
-function isFinal(error: unknown): boolean {
+export function isFinal(error: unknown): boolean {
   try {
     return Object(error).isFinal === true;
   } catch {

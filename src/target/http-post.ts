@@ -1,4 +1,5 @@
 import { type Directive, retry } from "../core/directive.ts";
+import { createCallLimit } from "./call-limit.ts";
 import { type HttpTaken, readHttpAnswer } from "./http-answer.ts";
 import type { CheckedEndpoint } from "./http-endpoint.ts";
 import { HttpError } from "./http-error.ts";
@@ -45,7 +46,7 @@ export function createHttpPost(options: HttpPostOptions): HttpPost {
       "webhook-timestamp": String(Math.floor(nowMs / 1_000)),
       "webhook-signature": webhooks.map((webhook) => webhook.sign(id, new Date(nowMs), body)).join(" "),
     };
-    const limit = createLimit(signal, limitMs);
+    const limit = createCallLimit(signal, limitMs);
     try {
       const answer = await send({ url, body, headers: { ...headers, ...signed }, signal: limit.signal });
       return await readHttpAnswer(answer, { origin, maxReplyBytes, secrets, nowMs });
@@ -59,20 +60,6 @@ export function createHttpPost(options: HttpPostOptions): HttpPost {
       limit.end();
     }
   };
-}
-
-/** A signal that is aborted with another, or when the time is over. */
-function createLimit(signal: AbortSignal, limitMs: number): { readonly signal: AbortSignal; end(): void } {
-  if (limitMs === Number.POSITIVE_INFINITY) return { signal, end: () => undefined };
-  const controller = new AbortController();
-  const onAbort = (): void => controller.abort(signal.reason);
-  const timer = setTimeout(onAbort, limitMs);
-  signal.addEventListener("abort", onAbort, { once: true });
-  const end = (): void => {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", onAbort);
-  };
-  return { signal: controller.signal, end };
 }
 
 /** The network's code, as `ECONNREFUSED`: node:http has it on the error, fetch on its cause. The messages may hold anything. */

@@ -1,0 +1,11 @@
+import type { Logger } from "./core/job-context.ts";
+
+/** Warnings and errors, to the console. */
+export const consoleLogger: Logger = {
+  debug: () => undefined,
+  info: () => undefined,
+  // biome-ignore lint/suspicious/noConsole: the default of an option, on every host
+  warn: (message, fields) => console.warn(message, fields ?? ""),
+  // biome-ignore lint/suspicious/noConsole: the default of an option, on every host
+  error: (message, fields) => console.error(message, fields ?? ""),
+};

@@ -1,0 +1,74 @@
+import type { Clock } from "../core/clock.ts";
+import { type Directive, isDirective } from "../core/directive.ts";
+import type { RepliedOutcome } from "../core/job-message.ts";
+import type { Outcome } from "../core/outcome.ts";
+import { isFinal, retryAfterMs } from "../core/retry.ts";
+
+/** A longer result is left out: replies have a limit of some megabytes, and the job is done. */
+const MAX_RESULT_CHARS = 1_000_000;
+
+/** What a run without a retry policy says, for who decides what becomes of it. `result` and `error` are the handler's. */
+export function replyOf(
+  outcome: Outcome,
+  told: { readonly result?: unknown; readonly error?: unknown },
+  clock: Clock,
+): RepliedOutcome {
+  if (outcome.kind === "ok") {
+    const { result } = told;
+    if (isDirective(result)) return ofDirective(result);
+    return { kind: "ok", ...(isShort(result) && { result }) };
+  }
+  if (outcome.kind !== "failed") return statedOutcome(outcome);
+  const waitMs = retryAfterMs({ error: told.error, nowMs: clock.nowMs() });
+  return {
+    ...statedOutcome(outcome),
+    ...(waitMs > 0 && { retryAfterMs: waitMs }),
+    ...(isFinal(told.error) && { isFinal: true }),
+  } as RepliedOutcome;
+}
+
+/** An outcome that is decided. */
+export function statedOutcome(outcome: Outcome): RepliedOutcome {
+  switch (outcome.kind) {
+    case "ok":
+      return { kind: "ok", ...(isShort(outcome.result) && { result: outcome.result }) };
+    case "discarded":
+      return { kind: "discard", ...(outcome.reason !== undefined && { reason: outcome.reason }) };
+    case "failed":
+    case "dropped":
+      return { kind: "failed", failure: outcome.failure };
+    case "retrying":
+      return { kind: "retry", afterMs: outcome.afterMs, reason: outcome.failure.message };
+    case "postponed":
+    case "detached":
+      return { kind: "release", afterMs: outcome.afterMs };
+    case "released":
+    case "requeued":
+      return { kind: "release", afterMs: 0 };
+  }
+}
+
+function ofDirective(directive: Directive): RepliedOutcome {
+  switch (directive.kind) {
+    case "retry": {
+      const { afterMs, reason } = directive;
+      return { kind: "retry", ...(afterMs !== undefined && { afterMs }), ...(reason !== undefined && { reason }) };
+    }
+    case "discard":
+      return { kind: "discard", ...(directive.reason !== undefined && { reason: directive.reason }) };
+    case "release":
+      return { kind: "release", afterMs: directive.afterMs };
+    case "detach":
+      return { kind: "release", afterMs: directive.leaseMs };
+  }
+}
+
+/** Hosts write replies by JSON.stringify, which fails on what has no JSON form. */
+function isShort(result: unknown): boolean {
+  try {
+    const text = JSON.stringify(result) as string | undefined;
+    return text !== undefined && text.length <= MAX_RESULT_CHARS;
+  } catch {
+    return false;
+  }
+}
