@@ -62,12 +62,15 @@ export function createHooks({ app, find, clock, logger }: HooksOptions): Hooks {
     },
     openDrain() {
       const pending = new Set<Promise<unknown>>();
-      const waitForLater = (promise: Promise<unknown> | undefined): void => {
-        if (promise === undefined) return;
+      const waitFor = (promise: Promise<unknown>): void => {
         pending.add(promise);
         void promise.then(() => pending.delete(promise));
       };
+      const waitForLater = (promise: Promise<unknown> | undefined): void => {
+        if (promise !== undefined) waitFor(promise);
+      };
       return {
+        waitFor,
         afterJob(definition, job, outcome, told) {
           const name = momentOf(outcome);
           if (!name || !has(name, definition)) return;

@@ -1,15 +1,19 @@
 import type { Clock } from "./clock.ts";
 import { guardLogger } from "./guard-logger.ts";
+import type { DrainHooks } from "./hooks.ts";
 import type { Logger } from "./job.ts";
 import type { Failure, Outcome } from "./outcome.ts";
 import type { AnyJobDefinition } from "./registry.ts";
 import { decideRetry, type RetryDecision, type RetryJob, type RetryOptions } from "./retry.ts";
+import { isThenable } from "./thenable.ts";
 
 export interface FailedAttemptDeps {
   readonly clock: Clock;
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly logger: Logger;
+  /** Waits for what the policy's functions still do. @default nobody does */
+  readonly hooks?: Partial<Pick<DrainHooks, "waitFor">> | undefined;
 }
 
 export interface EndedAttempt {
@@ -64,7 +68,9 @@ function tellExhausted(deps: FailedAttemptDeps, attempt: EndedAttempt, { onExhau
   try {
     const { queue, args } = job;
     const result: unknown = onExhausted({ queue, class: job.class, args }, error);
-    if (result instanceof Promise) result.catch(onProblem);
+    if (!isThenable(result)) return;
+    const ending = Promise.resolve(result).catch(onProblem);
+    deps.hooks?.waitFor?.(ending);
   } catch (problem) {
     onProblem(problem);
   }

@@ -3,6 +3,7 @@ import type { JobContext, Logger } from "./job-context.ts";
 import type { CompletedJob } from "./job-status.ts";
 import type { Outcome } from "./outcome.ts";
 import type { DrainReport } from "./report.ts";
+import type { RetryOptions } from "./retry.ts";
 import type { Settlement } from "./store.ts";
 
 /** A job on its way into its queue. */
@@ -45,6 +46,8 @@ export interface AppHooks extends JobHooks {
 /** Whoever has hooks of its own: a class. */
 export interface HookOwner {
   readonly hooks?: JobHooks | undefined;
+  /** Its `onExhausted` is waited for as a hook is. */
+  readonly retry?: Pick<RetryOptions, "onExhausted"> | undefined;
 }
 
 export interface HooksOptions {
@@ -75,6 +78,8 @@ export interface DrainHooks {
   keepsResult(definition: HookOwner): boolean;
   /** Settlements that the store has taken. */
   completed(settlements: readonly Settlement[], lost: readonly Settlement[]): void;
+  /** Waits for this, too, at the end. It must not reject. */
+  waitFor(promise: Promise<unknown>): void;
   /** Ends, at `deadlineMs` at the latest, when all hooks of the drain have ended. Without a report the drain has thrown. */
   end(report: DrainReport | undefined, deadlineMs: number | undefined): Promise<void>;
 }

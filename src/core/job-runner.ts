@@ -30,7 +30,7 @@ export interface JobRunnerOptions<C extends Claim> {
   readonly logger: Logger;
   readonly runHandler: RunHandler;
   readonly perform: PerformJob;
-  readonly hooks?: Pick<DrainHooks, "afterJob"> | undefined;
+  readonly hooks?: (Pick<DrainHooks, "afterJob"> & Partial<Pick<DrainHooks, "waitFor">>) | undefined;
   /** Whether the outcome of such a job should tell what the handler returned. */
   readonly keepsResult?: (definition: AnyJobDefinition) => boolean;
   /** A job that has not ended tells how far it is. */

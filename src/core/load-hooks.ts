@@ -5,7 +5,7 @@ export type LoadHooks = (of?: HookOwner) => Promise<Hooks> | undefined;
 
 /** What calls hooks is loaded with the first one that there is to call: most apps have none. */
 export function createHookLoader(options: HooksOptions, classes: readonly HookOwner[]): LoadHooks {
-  const isNeeded = options.app !== undefined || classes.some(({ hooks }) => hooks !== undefined);
+  const isNeeded = options.app !== undefined || classes.some(({ hooks, retry }) => hooks || retry?.onExhausted);
   let loading: Promise<Hooks> | undefined;
   return (of) => {
     if (!isNeeded && !of?.hooks) return undefined;

@@ -104,6 +104,19 @@ describe.each(setups())("failed attempts over $name", (setup) => {
     expect(told).toEqual([{ queue: "q", class: "Noop", args: [7] }, "attempt 2"]);
   });
 
+  test("keep the drain until onExhausted has ended, as a frozen function would never end it", async () => {
+    let hasEnded = false;
+    const onExhausted = async (): Promise<never> => {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      hasEnded = true;
+      throw new Error("from the hook");
+    };
+    const { job } = flaky({ limit: 0, onExhausted });
+    await world.push("q", payload(1));
+    expect(await world.app({ jobs: [job] }).drain()).toMatchObject({ failed: 1 });
+    expect(hasEnded).toBe(true);
+  });
+
   test("may be dropped when there are no more, and are counted", async () => {
     const { job } = flaky({ limit: 0, exhausted: "drop" });
     await world.push("q", payload(1));
