@@ -63,7 +63,8 @@ function dueSeconds({ at, inMs, class: className }: EnqueueRequest, nowMs: numbe
   const where = `(class ${className})`;
   if (at !== undefined && inMs !== undefined) throw new UsageError(`expected at or inMs, got both ${where}`);
   if (inMs !== undefined && !(Number.isFinite(inMs) && inMs >= 0)) {
-    throw new UsageError(`inMs: expected a number of milliseconds from 0 on, got ${String(inMs)} ${where}`);
+    const given = typeof inMs === "string" ? JSON.stringify(inMs) : String(inMs);
+    throw new UsageError(`inMs: expected a number of milliseconds from 0 on, got ${given} ${where}`);
   }
   const seconds = at === undefined ? toDelayedSeconds(nowMs + (inMs as number), "inMs") : toDelayedSeconds(at);
   if (typeof at === "number" && at < LEAST_AT_MS) {

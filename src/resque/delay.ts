@@ -21,9 +21,11 @@ const MAX_MS = 8.64e15;
  * @throws UsageError if it is no instant since 1970
  */
 export function toDelayedSeconds(at: Date | number, name = "at"): number {
-  const atMs = Number(at);
-  if (!(atMs >= 0 && atMs <= MAX_MS)) {
-    const given = at instanceof Date ? `a date of ${atMs} ms` : String(at);
+  // A text, null or true would have a number, too, and be due at once.
+  const atMs = at instanceof Date ? at.getTime() : at;
+  if (!(typeof atMs === "number" && atMs >= 0 && atMs <= MAX_MS)) {
+    const given =
+      at instanceof Date ? `a date of ${atMs} ms` : typeof at === "string" ? JSON.stringify(at) : String(at);
     throw new UsageError(`${name}: expected a date or milliseconds since 1970, got ${given}`);
   }
   return Math.floor(atMs / 1_000);

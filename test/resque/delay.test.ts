@@ -23,13 +23,21 @@ describe("the second of an instant", () => {
     expect(toDelayedSeconds(new Date(1_600))).toBe(1);
   });
 
-  test.each([-1, Number.NaN, Number.POSITIVE_INFINITY, 9e15, new Date(Number.NaN), "1000x" as never])(
-    "is none: %s",
-    (at) => {
-      expect(() => toDelayedSeconds(at, "in")).toThrow(UsageError);
-      expect(() => toDelayedSeconds(at, "in")).toThrow(/^in: expected a date or milliseconds since 1970, got /);
-    },
-  );
+  test.each([
+    -1,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    9e15,
+    new Date(Number.NaN),
+    "1000x",
+    "1000",
+    null,
+    true,
+    [],
+  ] as never[])("is none: %s", (at) => {
+    expect(() => toDelayedSeconds(at, "in")).toThrow(UsageError);
+    expect(() => toDelayedSeconds(at, "in")).toThrow(/^in: expected a date or milliseconds since 1970, got /);
+  });
 });
 
 describe.each(setups())("delayed jobs over $name", (kind) => {
