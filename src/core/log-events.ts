@@ -7,10 +7,14 @@ export function logEvents(logger: Logger): OnEvent {
   let hasClaimed = false;
   return (event) => {
     if (event.kind === "job-claimed") hasClaimed = true;
-    if (event.kind === "job-ended" && event.outcome.kind === "failed") {
+    if (event.kind === "job-ended" && (event.outcome.kind === "failed" || event.outcome.kind === "dropped")) {
       const { exception, message } = event.outcome.failure;
       const error = `${exception}: ${message.split("\n", 1)[0]}`;
-      logger.warn("job failed", { queue: event.queue, class: event.class ?? "(not a job)", error });
+      logger.warn(event.outcome.kind === "failed" ? "job failed" : "job failed and is kept nowhere", {
+        queue: event.queue,
+        class: event.class ?? "(not a job)",
+        error,
+      });
     } else if (event.kind === "job-lost") {
       logger.warn("another drain had taken the job back; it runs again", {
         queue: event.queue,
