@@ -55,7 +55,7 @@ export function toFetchJobHandler(jobFunction: JobFunction, options: FetchJobHan
     try {
       const message = await verify(request);
       if (wantsAck(message) && jobFunction.acknowledges) return runOn(message, deadlineMs);
-      const reply = await jobFunction.run(message, { deadlineMs, signal: request.signal });
+      const reply = await jobFunction.run(message, { deadlineMs, signal: hangUpOf(request) });
       return Response.json(reply, { headers: NOT_STORED });
     } catch (error) {
       if (error instanceof JobRequestError) return error.toResponse();
@@ -65,6 +65,15 @@ export function toFetchJobHandler(jobFunction: JobFunction, options: FetchJobHan
       return problem({ kind: "internal", status: 500, title: "Something went wrong here; the server's log says what" });
     }
   };
+}
+
+/** Hosts abort a request for reasons of their own, which are not all errors. */
+function hangUpOf({ signal }: Request): AbortSignal {
+  const controller = new AbortController();
+  const onAbort = (): void => controller.abort(new DOMException("the sender does not wait any more", "AbortError"));
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort, { once: true });
+  return controller.signal;
 }
 
 const NOT_STORED = { "cache-control": "no-store" };
