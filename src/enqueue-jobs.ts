@@ -42,7 +42,7 @@ export type JobOfArgs<Args extends readonly unknown[]> = JobDefinition<any, Args
 export type When = Pick<EnqueueRequest, "at" | "inMs">;
 
 export interface Enqueuer {
-  /** A job as it is sent, for who sends it by other ways; undefined if a hook refuses it. */
+  /** A job as it is sent, for who sends it by other ways; undefined if a hook refuses it. It has no status, as nobody is told its id. */
   encode(job: EnqueueRequest): Promise<EncodedJob | undefined>;
   enqueue(job: EnqueueRequest | AnyJobDefinition, args?: readonly unknown[], when?: When): Promise<Enqueued>;
   enqueueAll(jobs: readonly EnqueueRequest[]): Promise<EnqueuedAll>;
@@ -130,13 +130,17 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
         ? await encodeKnown(job, definition, { keys, bigIntegers, nowMs: now })
         : encodeJob(job, now);
       const allowed = await (await loadHooks())?.beforeEnqueue([job]);
-      return allowed?.length === 0 ? undefined : await createStatusKeeper(options, now)(job, encoded, definition);
+      return allowed?.length === 0 ? undefined : encoded;
     },
 
     async enqueue(job, args, when = {}) {
       const { queue } = job;
       if (queue === undefined || queue === "") {
         throw new UsageError(`enqueue: class ${JSON.stringify(job.class)} has no queue: give one in its definition`);
+      }
+      for (const [name, value] of Object.entries(when)) {
+        // Not the same as no time at all: somebody has one in mind.
+        if (value === undefined) throw new UsageError(`${name}: expected a time, got undefined (class ${job.class})`);
       }
       const isDefinition = "perform" in job;
       const request = isDefinition ? { queue, class: job.class, args: args ?? [] } : { ...job, queue };

@@ -45,6 +45,15 @@ describe.each(setups())("schedules of an app over $name", (setup) => {
     expect(await world.get("resque:stat:processed")).toBe("1");
   });
 
+  test("have no status, as nobody knows their ids", async () => {
+    ran.length = 0;
+    const options = { jobs: [report], scheduler, status: { ttlMs: 60_000 } };
+    await world.app(options).drain();
+    await lookedAt(86_400_000);
+    expect(await world.app(options).drain()).toMatchObject({ scheduled: 1, succeeded: 1 });
+    expect((await world.keyNames()).filter((name) => name.startsWith(world.keys.job("")))).toEqual([]);
+  });
+
   test("tell when the next one is due", async () => {
     const { nextDueMs = 0 } = await world.app({ jobs: [report], scheduler }).drain();
     expect(new Date(nextDueMs).toISOString()).toMatch(/T09:00:00\.\d/);

@@ -115,6 +115,19 @@ describe.each(setups())("enqueueing over $name", (kind) => {
       expect(await world.queued("mail")).toEqual([]);
     });
 
+    test("a time that is missing is not taken for now", async () => {
+      const app = world.app({ jobs: [] });
+      const job = { queue: "q", class: "A" };
+      await expect(app.enqueueAt(undefined as never, job)).rejects.toThrow(
+        "at: expected a time, got undefined (class A)",
+      );
+      await expect(app.enqueueAt(null as never, job)).rejects.toThrow(
+        /^at: expected a date or milliseconds since 1970/,
+      );
+      await expect(app.enqueueIn(undefined as never, job)).rejects.toThrow("inMs: expected a time, got undefined");
+      expect(await world.keyNames()).toEqual([]);
+    });
+
     test.each([
       ["that has passed", { at: new Date(2_000, 1) }],
       ["that is now", { inMs: 0 }],
