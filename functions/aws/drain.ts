@@ -1,4 +1,4 @@
-// Drains: invoked each minute by the schedule in serverless.yml.
+// Runs what waits in the queues: invoked each minute by the schedule in serverless.yml, and when something is enqueued.
 import { toLambdaHandler } from "airlift/platform/aws-lambda";
 import { airlift } from "./app.ts";
 
