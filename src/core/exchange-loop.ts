@@ -3,18 +3,21 @@ import { createDispatcher, undetached } from "./dispatcher.ts";
 import type { DrainDeps, DrainOptions } from "./drain-deps.ts";
 import type { Due } from "./due.ts";
 import { isStoreError, type StoreError } from "./errors.ts";
+import { createFinished, type HeldClaim } from "./finished.ts";
+import { createFreeSlots } from "./free-slots.ts";
 import type { Emit } from "./guard-listeners.ts";
 import { createHand } from "./hand.ts";
 import type { HostBudget } from "./host-budget.ts";
 import { createLull } from "./lull.ts";
 import { createNoteBoard } from "./notes.ts";
-import { type Failure, type Outcome, RELEASED } from "./outcome.ts";
+import { type Outcome, RELEASED } from "./outcome.ts";
 import { createPacing, maxHand } from "./pacing.ts";
 import { repeat } from "./repeat.ts";
 import type { StopReason } from "./report.ts";
-import type { Claim, ClaimedJob, ExchangeParams, ExchangeResult, Settlement } from "./store.ts";
+import type { ClaimedJob, ExchangeParams, ExchangeResult, Settlement } from "./store.ts";
 import type { Tally } from "./tally.ts";
 import { createWaker } from "./waker.ts";
+import { watchTime } from "./watch-time.ts";
 
 export interface LoopContext {
   readonly budgetEndMs: number;
@@ -54,8 +57,6 @@ const MAX_DUE_WAIT_MS = 100;
 const MAX_RATE_WAIT_MS = 5_000;
 /** How much longer finished jobs gather when the queues are empty. */
 const DRAINED_GATHER = 3;
-/** Failure texts that one exchange carries at most; the others ride on the next one. */
-const MAX_FAILURE_CHARS = 1_000_000;
 /** A job that had this share of the drain's whole time and did not end would not end in the next drain. */
 const HOPELESS_SHARE = 0.9;
 /** … unless the drain was so short that it says little about the job. */
@@ -67,12 +68,6 @@ const MIN_CLAIM_MS = 100;
 /** Timers of most hosts are no finer. */
 const TIMER_MS = 1;
 
-/** A claim, numbered in the order in which the jobs left their queues. */
-interface HeldClaim extends Claim {
-  readonly number: number;
-}
-type HeldSettlement = Settlement & { readonly claim: HeldClaim };
-
 export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, context: LoopContext): ExchangeLoop {
   const { store, clock, registry, settings } = deps;
   const { tally, emit, due, budget, budgetEndMs } = context;
@@ -82,12 +77,8 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   const waker = createWaker(clock);
   const lull = createLull();
   const notes = createNoteBoard(deps.status?.isOn ?? false, waker.wake);
-  // An array of flags, as a Set that is changed for each job leaves garbage that V8's scavenger keeps (100 MB over a million jobs).
-  const isFree = new Array<boolean>(slotsFor(concurrency)).fill(true);
-  let finished: HeldSettlement[] = [];
-  /** Settlements that are on their way. */
-  let sent: readonly Settlement[] = [];
-  let firstFinishedMs = 0;
+  const slots = createFreeSlots(slotsFor(concurrency));
+  const finished = createFinished();
   let stop: StopReason | undefined;
   let seq = 0;
   let lastBeatMs = clock.nowMs();
@@ -104,12 +95,11 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
 
   const finish = (claim: HeldClaim, outcome: Outcome, durationMs: number): void => {
     const endedMs = clock.nowMs();
-    if (finished.length === 0) firstFinishedMs = endedMs;
     notes.end(claim);
     const settlement = { claim, outcome: hasEnded ? undetached(outcome) : outcome, endedMs, durationMs };
-    finished.push(settlement);
+    finished.add(settlement, endedMs);
     tellEnded(settlement);
-    if (finished.length === 1 || finished.length >= pacing.gatherJobs || hand.isIdle) waker.wake();
+    if (finished.size === 1 || finished.size >= pacing.gatherJobs || hand.isIdle) waker.wake();
   };
 
   const fits = (timeoutMs = 0): boolean => budgetEndMs - clock.nowMs() >= timeoutMs;
@@ -148,7 +138,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     stop = reason;
     hasEnded = true;
     dispatcher.abort(abortError(reason));
-    finished = finished.map((settlement) => ({ ...settlement, outcome: undetached(settlement.outcome) }));
+    finished.undetach();
     hand.release();
     const wholeMs = reason === "deadline" ? budgetEndMs - context.startedMs : Number.POSITIVE_INFINITY;
     const failAfterMs = Math.max(wholeMs * HOPELESS_SHARE, MIN_HOPELESS_MS);
@@ -176,45 +166,22 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   /** When the next exchange is due; 0 for at once. */
   const dueAtMs = (): number => {
     // There is one for each beat, and one for the end.
-    if (budget.isShort) return hand.isIdle && finished.length > 0 ? 0 : beatAtMs();
-    if (finished.length >= pacing.gatherJobs || (hand.isIdle && finished.length > 0)) return 0;
-    if (hasRoom() && !lull.isDrained && finished.length === 0 && want() > 0) return 0;
-    if (finished.length === 0) return beatAtMs();
+    if (budget.isShort) return hand.isIdle && finished.size > 0 ? 0 : beatAtMs();
+    if (finished.size >= pacing.gatherJobs || (hand.isIdle && finished.size > 0)) return 0;
+    if (hasRoom() && !lull.isDrained && finished.size === 0 && want() > 0) return 0;
+    if (finished.size === 0) return beatAtMs();
     // With nothing left to claim nobody waits for these slots, unless it is for their places under a limit.
     const gatherMs = lull.isDrained && !lull.isLimited ? pacing.gatherMs * DRAINED_GATHER : pacing.gatherMs;
-    return Math.min(firstFinishedMs + Math.max(gatherMs, budget.gatherMs), beatAtMs());
-  };
-
-  const freeSlots = (): number[] => {
-    const slots: number[] = [];
-    for (const [slot, free] of isFree.entries()) if (free) slots.push(slot);
-    return slots;
-  };
-
-  const takeFinished = (): HeldSettlement[] => {
-    // Given back together, jobs stand in their queue in the order in which they left it.
-    if (stop) finished.sort((a, b) => a.claim.number - b.claim.number);
-    let chars = 0;
-    let count = 0;
-    for (const { outcome } of finished) {
-      if (outcome.kind === "failed") chars += sizeOf(outcome.failure);
-      if (count > 0 && chars > MAX_FAILURE_CHARS) break;
-      count++;
-    }
-    const taken = finished.slice(0, count);
-    finished = finished.slice(count);
-    return taken;
+    return Math.min(finished.sinceMs + Math.max(gatherMs, budget.gatherMs), beatAtMs());
   };
 
   const exchange = async (): Promise<void> => {
-    const settle = takeFinished();
+    const settle = finished.take(stop !== undefined);
     const settledSlots = settle.map(({ claim }) => claim.slot);
-    const fill = [...settledSlots, ...freeSlots()].slice(0, Math.max(0, want()));
-    for (const slot of fill) isFree[slot] = false;
+    const fill = slots.take(want(), settledSlots);
     const nowMs = clock.nowMs();
     const isBeat = nowMs >= beatAtMs();
     const beat = isBeat ? { beat: tally.changedSlots() } : {};
-    sent = settle;
     const noted = notes.take(nowMs);
     const params: Omit<ExchangeParams, "attempt"> = {
       seq: ++seq,
@@ -237,16 +204,17 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     };
     const result = await repeat(call, { clock, random: deps.random, untilMs, onRetry: context.onRetry });
     budget.noteExchange(store.usage.requests - requestsBefore);
-    sent = [];
+    finished.written();
     pacing.noteExchange(clock.nowMs() - nowMs);
     if (isBeat) lastBeatMs = nowMs;
-    for (const slot of [...settledSlots, ...fill]) isFree[slot] = true;
+    slots.free(settledSlots);
+    slots.free(fill);
     accept(settle, result.lost);
     for (const { outcome } of settle) if ("afterMs" in outcome) due.noteOwn(nowMs + outcome.afterMs);
     for (const detached of result.detached ?? []) dispatcher.dispatch(detached);
     for (const { claim } of result.lost) emit?.({ kind: "job-lost", queue: claim.queue, class: classOf(claim.job) });
     for (const claim of result.claims) {
-      isFree[claim.slot] = false;
+      slots.occupy(claim.slot);
       tally.claimed++;
       emit?.({ kind: "job-claimed", queue: claim.queue, class: classOf(claim.job), slot: claim.slot });
       const held: HeldClaim = Object.assign(claim, { number: tally.claimed });
@@ -308,7 +276,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   /** Whether there is nothing to do, now and soon. */
   const isOver = (untilPromotionMs: number, untilRateMs: number): boolean =>
     hand.isIdle &&
-    finished.length + dispatcher.size === 0 &&
+    finished.size + dispatcher.size === 0 &&
     untilPromotionMs > MAX_DUE_WAIT_MS &&
     untilRateMs > MAX_RATE_WAIT_MS;
 
@@ -342,31 +310,22 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     return true;
   };
 
-  const watchTime = (): (() => void) => {
-    const cancels: (() => void)[] = [];
-    const after = (delayMs: number, reason: StopReason): void => {
-      if (delayMs < Number.POSITIVE_INFINITY)
-        cancels.push(clock.setTimer(Math.max(0, delayMs), () => void endAll(reason)));
-    };
-    const onAbort = (): void => {
-      stop ??= "aborted";
-      abortedMs = clock.nowMs();
-      hand.release();
-      after(settings.graceMs, "aborted");
-      waker.wake();
-    };
-    after(budgetEndMs - clock.nowMs(), "deadline");
-    options.signal?.addEventListener("abort", onAbort, { once: true });
-    if (options.signal?.aborted) onAbort();
-    cancels.push(() => options.signal?.removeEventListener("abort", onAbort));
-    return () => {
-      for (const cancel of cancels) cancel();
-    };
-  };
+  const watch = (): (() => void) =>
+    watchTime({
+      ...{ clock, signal: options.signal, endMs: budgetEndMs, graceMs: settings.graceMs },
+      onEnd: () => void endAll("deadline"),
+      onAbort() {
+        stop ??= "aborted";
+        abortedMs = clock.nowMs();
+        hand.release();
+        waker.wake();
+      },
+      onGraceEnd: () => void endAll("aborted"),
+    });
 
   return {
     async run() {
-      const unwatch = watchTime();
+      const unwatch = watch();
       try {
         while (await step());
       } finally {
@@ -380,8 +339,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     },
     async giveUp() {
       await endAll("aborted");
-      const unsettled = sent.map((settlement) => ({ ...settlement, outcome: undetached(settlement.outcome) }));
-      const settle = [...unsettled, ...finished];
+      const settle = finished.all();
       if (settle.length === 0) return;
       const { lost } = await store.exchange({ seq: ++seq, attempt: 2, settle, fill: [] });
       accept(settle, lost);
@@ -391,8 +349,4 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
 
 function classOf(job: ClaimedJob): string | undefined {
   return job.kind === "job" ? job.class : undefined;
-}
-
-function sizeOf(failure: Failure): number {
-  return failure.message.length + failure.backtrace.reduce((sum, line) => sum + line.length, 100);
 }
