@@ -51,7 +51,7 @@ export interface DrainPlan {
 }
 
 /** What all apps of a world have in common. */
-export type DrainWorldOptions = Pick<AirliftOptions, "status" | "crashLimit">;
+export type DrainWorldOptions = Pick<AirliftOptions, "status" | "crashLimit" | "single">;
 
 const statusId = (id: number): string => `job-${id}`;
 
@@ -130,6 +130,7 @@ export class DrainWorld {
   /** Every lease ends, and a drain on a good network does what is left. */
   async finish(): Promise<DrainReport> {
     const { drains } = this.#keys;
+    await this.#redis.del(this.#keys.single("default"));
     for (const member of await this.#redis.zrange(drains, 0, -1)) await this.#redis.zadd(drains, "XX", 1, member);
     const ended = await this.#drain(
       { concurrency: 5, queues: ["a", "b"], mishaps: [], startsAfter: 0, latency: 0 },
@@ -225,6 +226,9 @@ export class DrainWorld {
     const members = await this.#redis.zrange(this.#keys.drains, 0, -1);
     const own = members.filter((member) => member.includes(`"host":"airlift-d${index + 1}-`));
     for (const member of own) await this.#redis.zadd(this.#keys.drains, "XX", 1, member);
+    const lease = this.#keys.single("default");
+    const holder = await this.#redis.get(lease);
+    if (holder !== null && own.some((member) => member.includes(`"id":"${holder}"`))) await this.#redis.del(lease);
     return own.length > 0;
   }
 
