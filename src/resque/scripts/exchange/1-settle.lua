@@ -17,8 +17,9 @@ ARGV  1 drain id, 2 seq.attempt, 3 Q, 4 queues to try, 5 S, 6 slots to settle, 7
       last, 0 and for how long to renew it (ms) or ""; the failed lists' names; in an opening call the worker ids
 Returns {commands, registered, drained, paused (0 or 1 each), {lost: settlement, …}, {claimed: first slot, queue,
       number, …}, {their payloads}, {found in a slot: slot, entry, …}, {requeued: queue, jobs before them, …}, an error while filling or "",
-      the token of the new claims, "" if the single drain's lease is not this drain's}, all numbers from 1; with rules or a paused class also 1 if a limit holds jobs back, after how many ms
-      the first rate lets one start or 0, {how far it looked behind those that may not start, if not to the end: {queue, depth, name, …}, …}
+      the token of the new claims, "" if the single drain's lease is not this drain's}, all numbers from 1; with rules or a paused class
+      also 1 if a limit holds jobs back, after how many ms the first rate lets one start or 0, {how far it looked behind those that may not
+      start, if not to the end: {queue, depth, name, …}, …}
 Keeps: a slot's entry changes only by the token that it bears; an occupied slot is told, never overwritten; what leaves a queue is
       in a slot when the script ends, or back in the queue if a command of the filling is refused; a drain claims only while its
       fence stands, a single one only while the lease bears its id. A token ends in the count of processed jobs: should the same
