@@ -62,12 +62,8 @@ export interface Fleet {
 export function createFleet(options: FleetOptions): Fleet {
   const { client, keys, clock, random, newToken, leaseMs, kick, successor, scaleOut, record } = options;
   const logger = guardLogger(options.logger);
-  const drain = (depth: number, { forMs, signal }: HereOptions = {}): Promise<unknown> =>
-    options.drain({
-      depth,
-      ...(forMs !== undefined && { deadlineMs: clock.nowMs() + forMs }),
-      ...(signal && { signal }),
-    });
+  const drain = (depth: number, { forMs, ...others }: HereOptions = {}): Promise<unknown> =>
+    options.drain({ depth, ...others, ...(forMs !== undefined && { deadlineMs: clock.nowMs() + forMs }) });
   const askHost = createAskHost({ clock, logger, drain });
   const ttlMs = kick?.ttlMs ?? DEFAULT_KICK_TTL_MS;
   const newMark = (usage: Usage = { commands: 0, requests: 0 }) =>

@@ -38,7 +38,10 @@ export interface JobContext<Context extends object = object, Resources extends o
   checkin(message: string): Promise<void>;
   /** The same in numbers; a message stays beside them. */
   progress(done: number, total?: number): Promise<void>;
-  /** Tells what the run uses of what its host counts, if that is not what the class's `uses` says: of a batch only the first makes a request. */
+  /**
+   * Tells what the run uses of what its host counts, if that is not what the class's `uses` says: of jobs that travel together only the first makes a
+   * request. What is left out is 0.
+   */
   used(uses: JobUses): void;
   /** The app's logger, each line bearing queue and class. */
   readonly log: Logger;

@@ -7,7 +7,7 @@ import { toFailure } from "./failure.ts";
 import { guardLogger } from "./guard-logger.ts";
 import type { DrainHooks } from "./hooks.ts";
 import type { JobContext, Logger } from "./job-context.ts";
-import { type JobUses, usesOf } from "./job-uses.ts";
+import { type JobUses, NO_USES, usesOf } from "./job-uses.ts";
 import { type Failure, OK, type Outcome, RELEASED } from "./outcome.ts";
 import type { AnyJobDefinition } from "./registry.ts";
 import type { RetryJob } from "./retry.ts";
@@ -151,7 +151,7 @@ class Context<C extends Claim = Claim> implements JobContext {
     return TOLD;
   }
   used(uses: JobUses): void {
-    const to = usesOf({ perform: this.#definition.perform, uses });
+    const to = { ...NO_USES, ...uses };
     this.#options.onUsed?.(this.#uses ?? usesOf(this.#definition), to);
     this.#uses = to;
   }

@@ -26,6 +26,8 @@ export interface Perform<
   (args: Args, job: JobContext<Context, Resources>): unknown;
   /** Set by targets; a definition's own come first. */
   readonly uses?: JobUses;
+  /** Set by targets that detach each job: its time limit is its receiver's, so no drain has to be as long. */
+  readonly detaches?: true;
 }
 
 /**

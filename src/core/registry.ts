@@ -27,7 +27,8 @@ export interface Registry {
 }
 
 /** @throws UsageError if a class is defined twice */
-export function createRegistry(jobs: readonly AnyJobDefinition[]): Registry {
+export function createRegistry(definitions: readonly AnyJobDefinition[]): Registry {
+  const jobs = definitions.map(withoutReceiversLimit);
   const byClass = new Map<string, AnyJobDefinition>();
   for (const job of jobs) {
     if (byClass.has(job.class)) throw new UsageError(`jobs: the class ${JSON.stringify(job.class)} is defined twice`);
@@ -37,8 +38,14 @@ export function createRegistry(jobs: readonly AnyJobDefinition[]): Registry {
     classes: [...byClass.keys()],
     find: (className) => byClass.get(className),
     longestTimeoutMs: Math.max(0, ...jobs.map((job) => job.timeoutMs ?? 0)),
-    hasDefaultTimeout: jobs.some((job) => job.timeoutMs === undefined),
+    hasDefaultTimeout: jobs.some((job) => job.timeoutMs === undefined && !job.perform.detaches),
     mostUses: mostUsesOf(jobs),
     limits: new Map(jobs.flatMap((job) => (job.limit ? [[job.class, job.limit]] : []))),
   };
+}
+
+function withoutReceiversLimit(job: AnyJobDefinition): AnyJobDefinition {
+  if (!job.perform.detaches) return job;
+  const { timeoutMs: _, ...others } = job;
+  return others;
 }

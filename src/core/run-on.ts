@@ -14,7 +14,7 @@ import type { AnyJobDefinition, JobDefinition, Perform } from "./job.ts";
  * ```
  */
 export function runOn(target: Perform<never>, jobs: readonly AnyJobDefinition[]): readonly JobDefinition[] {
-  return jobs.map(({ middleware: _middleware, hooks, ...definition }) => {
+  return jobs.map(({ middleware: _middleware, uses: _uses, hooks, ...definition }) => {
     const { beforePerform: _beforePerform, ...others } = hooks ?? {};
     return { ...definition, ...(hooks && { hooks: others }), perform: target as Perform };
   });

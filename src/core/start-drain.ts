@@ -1,4 +1,5 @@
 import type { Clock } from "./clock.ts";
+import type { HostLimits } from "./host-limits.ts";
 import type { Logger } from "./job-context.ts";
 import { within } from "./within.ts";
 
@@ -15,7 +16,7 @@ export interface StartRequest {
 }
 
 /** What can be said to a drain that runs in the process that asks for it. */
-export interface HereOptions {
+export interface HereOptions extends HostLimits {
   /** How long it may take. */
   readonly forMs?: number;
   readonly signal?: AbortSignal;

@@ -77,6 +77,7 @@ export function http(endpoint: string | URL | HttpEndpointOf, options: HttpTarge
     const deadlineMs = Math.min(...items.map((item) => item.deadlineMs));
     const body = encodeJobMessage({ ...toJobBatchMessage(items), deadlineMs });
     const id = `batch_${crypto.randomUUID()}`;
+    for (const { job } of items.slice(1)) job.used({});
     const answer = await post({ endpoint: shared as CheckedEndpoint, id, body, signal, limitMs });
     if (isDirective(answer)) return items.map(() => () => answer);
     if (leaseMs !== undefined && answer.status === 202) return items.map(() => () => ACCEPTED);
@@ -86,11 +87,12 @@ export function http(endpoint: string | URL | HttpEndpointOf, options: HttpTarge
   const charsOf = ({ job }: Sent): number => job.raw.length;
   const send = batch ? createBatcher<Sent>({ ...batch, maxChars: MAX_BATCH_CHARS, charsOf, send: sendAll }) : sendOne;
   if (leaseMs === undefined) return (args, job) => send({ job, args, signal: job.signal, deadlineMs: job.deadlineMs });
-  return (args, job) => {
+  const perform: Perform = (args, job) => {
     // The lease begins a little later, so the receiver's time is never longer than it.
     const deadlineMs = Date.now() + leaseMs;
     return detach({ leaseMs, dispatch: (ack, { signal }) => send({ job, args, ack, signal, deadlineMs }) });
   };
+  return Object.assign(perform, { detaches: true as const });
 }
 
 /** A job on its way. */

@@ -66,7 +66,7 @@ export function lambda(functionName: string, options: LambdaOptions = {}): Perfo
     ? createBatcher<Sent>({ ...batch, maxChars: maxBytes, charsOf: ({ bytes }) => bytes, send: sendAll })
     : sendOne;
 
-  return (_args, job) => {
+  const perform: Perform<unknown> = (_args, job) => {
     const deadlineMs = invocation === "async" ? Date.now() + leaseMs : job.deadlineMs;
     const message = encode(messageOf({ job, deadlineMs }));
     const bytes = message.byteLength;
@@ -81,6 +81,7 @@ export function lambda(functionName: string, options: LambdaOptions = {}): Perfo
       dispatch: (ack, { signal }) => send({ job, ack, bytes: bytes + ACK_BYTES, signal, deadlineMs }),
     });
   };
+  return invocation === "async" ? Object.assign(perform, { detaches: true as const }) : perform;
 }
 
 /** What the message of a batch has around its jobs. */
