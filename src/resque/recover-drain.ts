@@ -9,6 +9,7 @@ import { readSlots as readSlotsScript } from "./generated/read-slots.generated.t
 import { recoverDrain as recoverDrainScript } from "./generated/recover-drain.generated.ts";
 import type { Keys } from "./keys.ts";
 import { changeOwn, forgetAttempts, OWN_MEMBER_MAX_BYTES, readOwn } from "./payload.ts";
+import type { UniqueLock } from "./unique-lock.ts";
 
 export interface RecoverOptions {
   readonly crashLimit: number;
@@ -84,7 +85,7 @@ export async function recoverDrain(
       if (own.unique !== undefined) locked.push({ slot, head, queue });
     } else args.push(mark?.cutBytes ?? 0, mark?.append ?? "", 0, "", "");
   }
-  const entries = locked.length > 0 ? await readEntries(client, own.slots, locked, usage) : [];
+  const locks = locked.length > 0 ? await readLocks(client, keys, own.slots, locked, usage) : [];
 
   const reply = (await client.script(
     {
@@ -96,15 +97,17 @@ export async function recoverDrain(
         ...own.started,
         ...own.stats,
         ...statuses.map(({ id }) => keys.job(id)),
+        ...locks.map(({ key }) => key),
         ...lists.map(keys.failedOf),
         ...queues.map(keys.queue),
       ],
       args: [
         ...[dead.member, dead.leaseEnd, own.slots.length, queues.length, total, lists.length, options.maxFailed],
-        ...[statuses.length, options.statusTtlMs],
+        ...[statuses.length, options.statusTtlMs, locks.length],
         ...args,
         ...lists.map(toFailedQueue),
         ...statuses.flatMap(({ queue, text }) => [`${JSON.stringify({ queue }).slice(0, -1)},`, text]),
+        ...locks.map(({ id }) => id),
         ...own.ids,
       ],
     },
@@ -113,26 +116,24 @@ export async function recoverDrain(
   const [commands, isDone, failed] = reply;
   usage.commands += commands - 1;
   if (isDone === 0) return { requeued: 0, failed: 0 };
-  if (entries.length > 0) {
-    const { freeLocks, lockOf } = await import("./unique-lock.ts");
-    // Not in the same step, as the locks are known only by the whole payloads; should this fail, their TTL frees them.
-    const held = entries.map(({ raw, queue }) => lockOf(raw, queue, keys)).filter((lock) => lock !== undefined);
-    const over = held.filter(({ until }) => until !== "period");
-    await freeLocks(client, over, { usage });
-  }
   return { requeued: total - failed, failed };
 }
 
-/** The whole payloads of a few slots. */
-async function readEntries(
+/** The locks that jobs in these slots still hold and give back when they are over. They are known only by the whole payloads. */
+async function readLocks(
   client: RedisClient,
+  keys: Keys,
   slotKeys: readonly string[],
   locked: readonly { readonly slot: number; readonly head: string; readonly queue: string }[],
   usage: Usage,
-): Promise<readonly { readonly raw: string; readonly queue: string }[]> {
-  const keys = locked.map(({ slot }) => slotKeys[slot - 1] as string);
-  const texts = (await client.command(["MGET", ...keys], { usage })) as (string | null)[];
-  return locked.map(({ head, queue }, index) => ({ raw: (texts[index] ?? "").slice(head.length, -1), queue }));
+): Promise<readonly UniqueLock[]> {
+  const entryKeys = locked.map(({ slot }) => slotKeys[slot - 1] as string);
+  const texts = (await client.command(["MGET", ...entryKeys], { usage })) as (string | null)[];
+  const { lockOf } = await import("./unique-lock.ts");
+  return locked.flatMap(({ head, queue }, index) => {
+    const lock = lockOf((texts[index] ?? "").slice(head.length, -1), queue, keys);
+    return lock && lock.until !== "period" ? [lock] : [];
+  });
 }
 
 const FOREIGN_ENTRY: Failure = {

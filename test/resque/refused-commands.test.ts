@@ -116,6 +116,56 @@ describe.skipIf(!setup)("a user whom the server refuses one command", () => {
     });
   });
 
+  describe.each(COMMANDS)("%s", (command) => {
+    /** A drain that holds a job of `a`, one that is over with its next crash, and one of `b`; and then dies. */
+    const dieWith = async (id: string): Promise<TestDrain> => {
+      const drain = world.drain({ queues: ["a", "b"], slots: 6, id });
+      await world.push("a", payload(1), '{"class":"Noop","args":[2],"airlift":{"crashes":2}}');
+      await world.push("b", payload(3));
+      await drain.store.exchange({ seq: 1, attempt: 1, settle: [], fill: slots(6) });
+      return drain;
+    };
+    const whereabouts = async (drain: TestDrain): Promise<unknown[]> =>
+      (await census(drain, [])).map((raw) => JSON.parse(raw).args[0]).toSorted();
+
+    test("while recovering neither loses nor doubles a job, however often it is tried", async () => {
+      await refuse(command);
+      const drain = await dieWith(`r-${command}`);
+      await world.endLeases();
+      for (let tick = 1; tick <= 3; tick++) {
+        const refused = world.drain({ client, queues: ["a", "b"] });
+        await attempt(async () => {
+          for (const dead of (await refused.store.survey()).dead) await refused.store.recover(dead);
+        });
+        expect(await whereabouts(drain)).toEqual([1, 2, 3]);
+      }
+      const next = world.drain({ queues: ["a", "b"] });
+      for (const dead of (await next.store.survey()).dead) await next.store.recover(dead);
+      expect(await whereabouts(drain)).toEqual([1, 2, 3]);
+      expect(await world.failed()).toHaveLength(1);
+      expect(await world.get(world.keys.failures)).toBe("1");
+    });
+  });
+
+  test("a queue that holds something else keeps its own jobs alone waiting when a drain is closed or recovered", async () => {
+    const drain = world.drain({ queues: ["a", "b"], id: "wrong" });
+    await world.push("a", payload(1));
+    await world.push("b", payload(2));
+    const { claims } = await drain.store.exchange({ seq: 1, attempt: 1, settle: [], fill: slots(2) });
+    expect(claims).toHaveLength(2);
+    await world.send(["SET", world.keys.queue("b"), "x"]);
+    expect(await drain.store.close()).toEqual({ released: 1 });
+    expect(await world.queued("a")).toEqual([payload(1)]);
+    await world.endLeases();
+    const next = world.drain({ queues: ["a", "b"] });
+    const [dead] = (await next.store.survey()).dead;
+    if (!dead) throw new Error("the drain is not there");
+    await expect(next.store.recover(dead)).rejects.toThrow(/WRONGTYPE/);
+    await world.send(["DEL", world.keys.queue("b")]);
+    expect(await next.store.recover(dead)).toEqual({ requeued: 1, failed: 0 });
+    expect(await world.queued("a")).toEqual([payload(1)]);
+  });
+
   test("is told that handing out was refused, and why", async () => {
     await refuse("mset");
     await world.push("a", payload(1));

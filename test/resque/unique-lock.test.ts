@@ -7,7 +7,7 @@ import { defineJob, type JobDefinition } from "../../src/core/job.ts";
 import type { UniqueOptions } from "../../src/core/unique.ts";
 import { rescheduleDelayed } from "../../src/resque/cancel-delayed.ts";
 import { freeLocks, lockOf, moveLocks } from "../../src/resque/unique-lock.ts";
-import { type AppWorld, fatedClient, openAppWorld } from "../core/app-world.ts";
+import { type AppWorld, type Fate, fatedClient, openAppWorld } from "../core/app-world.ts";
 import { setups } from "../support/setups.ts";
 
 type Args = readonly [order: number, note?: string];
@@ -275,6 +275,22 @@ describe.each(setups())("unique jobs over $name", (kind) => {
         expect(await lockNames()).toHaveLength(left);
         expect(await world.failed()).toHaveLength(failures);
       }
+    });
+
+    test("by recovery in the step that ends the job: the reply of that step may be lost", async () => {
+      const job = define({ until: "done" });
+      await appOf(job).enqueue(job, [7]);
+      const dead = world.drain({ crashLimit: 1 });
+      await dead.store.exchange({ seq: 1, attempt: 1, settle: [], fill: [0] });
+      await world.endLeases();
+      // The survey, the slots, their payloads, and the recovery itself.
+      const fate = (call: number): Fate => (call < 4 ? "ok" : { carriedOut: call === 4, error: lost() });
+      const { store } = world.drain({ crashLimit: 1, client: fatedClient(world.client, fate) });
+      const [drain] = (await store.survey()).dead;
+      if (!drain) throw new Error("the drain is not there");
+      await expect(store.recover(drain)).rejects.toThrow("lost");
+      expect(await world.failed()).toHaveLength(1);
+      expect(await lockNames()).toEqual([]);
     });
 
     test("not by a drain that has died between the claim and the start: the job still waits, and is freed by the next", async () => {

@@ -5,7 +5,7 @@ KEYS  1 airlift:drains, 2 workers, 3 workers:heartbeat, 4 airlift:running, then 
 ARGV  1 drain id, 2 the drain's description, 3 S, 4 number of queues, 5 1 if its jobs may hold places in airlift:running, else 0, then for each
       queue its name as JSON, then the worker ids
 Returns {commands, jobs given back}
-Keeps: a slot is emptied only if its job is back in a queue. One whose queue is not among KEYS stays, and so does the drain's
+Keeps: a slot is emptied only if its job is back in a queue. One whose queue is not among KEYS, or takes none, stays, and so does the drain's
       description: whoever recovers it later finds the job.
 ]]
 local nslots, nq = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -19,9 +19,10 @@ for i = nslots, 1, -1 do
   if not entries[i] then
     deletes[#deletes + 1] = slots[i]
   elseif head and queues[name] and string.sub(entries[i], 11, 11 + #ARGV[1]) == ARGV[1] .. '.' then
-    redis.call('LPUSH', queues[name], string.sub(entries[i], #head + 1, -2))
-    commands, returned = commands + 1, returned + 1
-    deletes[#deletes + 1] = slots[i]
+    local pushed = redis.pcall('LPUSH', queues[name], string.sub(entries[i], #head + 1, -2))
+    local isrefused = type(pushed) == 'table' and pushed.err
+    commands, returned, stays = commands + 1, returned + (isrefused and 0 or 1), stays or isrefused
+    if not isrefused then deletes[#deletes + 1] = slots[i] end
   else
     stays = true
   end

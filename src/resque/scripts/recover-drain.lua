@@ -2,23 +2,27 @@
 recover-drain: takes a dead drain's jobs back and removes every trace of it, unless something changed since it was read.
 
 KEYS  1 airlift:drains, 2 workers, 3 workers:heartbeat, 4 stat:processed, 5 stat:failed, 6 failed, 7 failed_queues, 8 airlift:checkins, 9 airlift:running,
-      then S slots, then every other key of the drain's workers, then T statuses, then F failed lists of single queues, then the queues
+      then S slots, then every other key of the drain's workers, then T statuses, then L unique locks, then F failed lists of single queues,
+      then the queues
 ARGV  1 the drain's description, 2 its lease's end as read (ms), 3 S, 4 number of queues, 5 number of occupied slots, 6 F, 7 most entries of a
-      failed list or 0, 8 T, 9 TTL of a status in ms, or 0 to write only those that are there and to keep theirs, then for each occupied slot: slot, the entry up to its payload as read, queue, bytes to cut off the payload's end,
+      failed list or 0, 8 T, 9 TTL of a status in ms, or 0 to write only those that are there and to keep theirs, 10 L, then for each occupied slot: slot, the entry up to its payload as read, queue, bytes to cut off the payload's end,
       text to append instead, a failed list's number or 0 for `failed`, and if it goes there the text before and after the payload, else ""
       and "". An entry that Airlift did not write has queue 0 and goes to failed whole. Then the failed lists' names, for each status what
-      stands before its state if it is not there, and its text from the state on, and the worker ids
-Returns {commands, 1, jobs that went to failed}; {commands, 0, 0} if the drain lives, was recovered by another, or its slots have changed: then nothing was written
-Keeps: a payload is pushed to its queue's head or to failed, and its status written, in the same step that empties its slot; in failed, what would break the
-      entry's JSON (no JSON itself, or no UTF-8) is the argument of a MalformedPayload, each byte as a character
+      stands before its state if it is not there, and its text from the state on, for each lock the id that it must bear, and the worker ids
+Returns {commands, 1, jobs that went to failed}; {commands, 0, 0} if the drain lives, was recovered by another, or its slots have changed: then nothing was written.
+      Or the error of the command that Redis refused
+Keeps: a payload is pushed to its queue's head or to failed, its status written and its lock freed, in the same step that empties its slot; in failed, what
+      would break the entry's JSON (no JSON itself, or no UTF-8) is the argument of a MalformedPayload, each byte as a character. If a command is
+      refused before the slots are empty, what was done before it is undone: tried again at each tick, it would double the jobs each time.
 Longer than 60 lines, because these steps are safe only together.
 ]]
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not score or tonumber(score) ~= tonumber(ARGV[2]) then return {2, 0, 0} end
 local nslots, nq, noccupied, nlists = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local most, nstatuses, names = tonumber(ARGV[7]), tonumber(ARGV[8]), 10 + 8 * noccupied
+local most, nstatuses, nlocks, names = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[10]), 11 + 8 * noccupied
+local firststatus = #KEYS - nq - nlists - nlocks - nstatuses + 1
 local slots, deletes, ids, commands = {}, {}, {}, 3
-for i = 10, #KEYS - nq - nlists - nstatuses do
+for i = 10, firststatus - 1 do
   if i < 10 + nslots then slots[#slots + 1] = KEYS[i] end
   deletes[#deletes + 1] = KEYS[i]
 end
@@ -28,7 +32,7 @@ for i = 1, nslots do
 end
 if occupied ~= noccupied then return {commands, 0, 0} end
 for i = 0, noccupied - 1 do
-  local entry, head = entries[tonumber(ARGV[10 + 8 * i])], ARGV[11 + 8 * i]
+  local entry, head = entries[tonumber(ARGV[11 + 8 * i])], ARGV[12 + 8 * i]
   if not entry or string.sub(entry, 1, #head) ~= head then return {commands, 0, 0} end
 end
 local sequences = {
@@ -46,7 +50,7 @@ local function wrapped(payload, isours)
 end
 local failures, failed, heads = {}, 0, {}
 for i = noccupied - 1, 0, -1 do
-  local at = 10 + 8 * i
+  local at = 11 + 8 * i
   local entry, queue = entries[tonumber(ARGV[at])], tonumber(ARGV[at + 2])
   local payload = queue == 0 and entry or string.sub(entry, #ARGV[at + 1] + 1, -2 - ARGV[at + 3]) .. ARGV[at + 4]
   if ARGV[at + 6] == '' then
@@ -59,24 +63,34 @@ for i = noccupied - 1, 0, -1 do
     failed = failed + 1
   end
 end
-if failed > 0 then
-  redis.call('INCRBY', KEYS[4], failed)
-  redis.call('INCRBY', KEYS[5], failed)
-  commands = commands + 2
-end
-for list, failures in pairs(failures) do
-  local key = list == 0 and KEYS[6] or KEYS[#KEYS - nq - nlists + list]
-  local length = redis.call('RPUSH', key, unpack(failures))
-  if list > 0 then redis.call('SADD', KEYS[7], ARGV[names + list - 1]) end
-  if most > 0 and length > most then redis.call('LTRIM', key, -most, -1) end
-  commands = commands + 1 + (list > 0 and 1 or 0) + (most > 0 and length > most and 1 or 0)
-end
-for queue, payloads in pairs(heads) do
-  redis.call('LPUSH', KEYS[#KEYS - nq + queue], unpack(payloads))
+local undo = {}
+local function attempt(command, undoing)
   commands = commands + 1
+  local reply = redis.pcall(unpack(command))
+  if type(reply) == 'table' and reply.err then error(reply) end
+  undo[#undo + 1] = undoing
+  return reply
+end
+local ok, problem = pcall(function()
+  for i = 4, failed > 0 and 5 or 3 do attempt({'INCRBY', KEYS[i], failed}, {'INCRBY', KEYS[i], -failed}) end
+  for list, entries in pairs(failures) do
+    local key = list == 0 and KEYS[6] or KEYS[#KEYS - nq - nlists + list]
+    local length = attempt({'RPUSH', key, unpack(entries)}, {'RPOP', key, #entries})
+    if list > 0 then attempt({'SADD', KEYS[7], ARGV[names + list - 1]}) end
+    if most > 0 and length > most then attempt({'LTRIM', key, -most, -1}) end
+  end
+  for queue, payloads in pairs(heads) do
+    local key = KEYS[#KEYS - nq + queue]
+    attempt({'LPUSH', key, unpack(payloads)}, {'LPOP', key, #payloads})
+  end
+  attempt({'DEL', unpack(deletes)})
+end)
+if not ok then
+  for i = #undo, 1, -1 do redis.pcall(unpack(undo[i])) end
+  return type(problem) == 'table' and problem or redis.error_reply(tostring(problem))
 end
 for i = 1, nstatuses do
-  local key, at = KEYS[#KEYS - nq - nlists - nstatuses + i], names + nlists + 2 * i - 2
+  local key, at = KEYS[firststatus + i - 1], names + nlists + 2 * i - 2
   -- A status that cannot be written must not keep the jobs from their queues.
   local old = redis.pcall('GET', key)
   local text = (type(old) == 'string' and string.match(old, '^.-"state":') or ARGV[at] .. '"state":') .. ARGV[at + 1]
@@ -87,8 +101,15 @@ for i = 1, nstatuses do
   end
   commands = commands + 2
 end
-for i = names + nlists + 2 * nstatuses, #ARGV do ids[#ids + 1] = ARGV[i] end
-redis.call('DEL', unpack(deletes))
+local firstlock, firstid, over = firststatus + nstatuses, names + nlists + 2 * nstatuses, {}
+local values = nlocks > 0 and redis.pcall('MGET', unpack(KEYS, firstlock, firstlock + nlocks - 1)) or {}
+for i, value in ipairs(values) do
+  local id = '.' .. ARGV[firstid + i - 1]
+  if value and string.sub(value, -#id) == id then over[#over + 1] = KEYS[firstlock + i - 1] end
+end
+if #over > 0 then redis.pcall('DEL', unpack(over)) end
+commands = commands + math.min(nlocks, 1) + math.min(#over, 1)
+for i = firstid + nlocks, #ARGV do ids[#ids + 1] = ARGV[i] end
 redis.call('SREM', KEYS[2], unpack(ids))
 redis.call('HDEL', KEYS[3], unpack(ids))
 redis.pcall('HDEL', KEYS[8], unpack(ids))
@@ -96,4 +117,4 @@ local places = {}
 for i = 1, nslots do places[i] = string.match(ARGV[1], '"id":"([^"]*)"') .. '.' .. i - 1 end
 redis.call('HDEL', KEYS[9], unpack(places))
 redis.call('ZREM', KEYS[1], ARGV[1])
-return {commands + 6, 1, failed}
+return {commands + 5, 1, failed}
