@@ -1,26 +1,16 @@
-import type { Airlift, DrainOptions } from "../airlift.ts";
-import { isStoreError, UsageError } from "../core/errors.ts";
-import type { OnEvent } from "../core/events.ts";
-import { guardLogger } from "../core/guard-logger.ts";
-import type { Logger } from "../core/job-context.ts";
-import { logEvents } from "../core/log-events.ts";
+import type { Airlift } from "../airlift.ts";
+import { isStoreError } from "../core/errors.ts";
 import { readStartRequest } from "../core/start-drain.ts";
 import { problem, storeProblem } from "../http/problem.ts";
-import { guardLateErrors, type LateErrorGuard } from "./guard-late-errors.ts";
+import { createDrainRunner, type DrainRunnerOptions } from "./drain-runner.ts";
 import { bearsSecret } from "./route-secret.ts";
 
-/** What each drain is given beside its deadline. */
-export type RouteDrainOptions = Omit<DrainOptions, "deadlineMs" | "depth">;
-
-export interface DrainRouteOptions {
-  /** How long the host lets a request take, in milliseconds. A drain ends the app's `marginMs` before that. */
-  readonly maxDurationMs: number;
+export interface DrainRouteOptions extends DrainRunnerOptions {
   /**
    * How the host is told to go on after an answer. With it a caller that hangs up does not end the drain, and one that sends
    * `Prefer: respond-async` is answered at once.
    */
   readonly waitUntil?: (work: Promise<unknown>) => unknown;
-  readonly drain?: RouteDrainOptions;
 }
 
 export interface DrainRouteDeps extends DrainRouteOptions {
@@ -42,31 +32,22 @@ export type RequestHandler = (request: Request) => Promise<Response>;
  * @throws UsageError
  */
 export function createDrainRoute(deps: DrainRouteDeps): RequestHandler {
-  const { what, airlift, secrets, secretPlace, maxDurationMs, waitUntil } = deps;
-  const { marginMs } = airlift.options;
-  if (!(Number.isSafeInteger(maxDurationMs) && maxDurationMs > marginMs)) {
-    const expected = `a whole number of milliseconds, more than the margin (marginMs: ${marginMs})`;
-    throw new UsageError(`${what}: maxDurationMs: expected ${expected}, got ${String(maxDurationMs)}`);
-  }
-  const logger = guardLogger(airlift.options.logger ?? consoleLogger);
-  const run = createDrainRunner(airlift, deps.drain, logger);
+  const { what, airlift, secrets, secretPlace, waitUntil } = deps;
+  const { run, logger } = createDrainRunner(what, airlift, deps);
 
-  const drain = async (depth: number, deadlineMs: number): Promise<Response> => {
+  const drain = async (startedMs: number, depth: number): Promise<Response> => {
     try {
-      const report = await run({ depth, deadlineMs });
-      logger.info("drained", { ...report });
-      return Response.json(report, { headers: { "cache-control": "no-store" } });
+      return Response.json(await run(startedMs, depth), { headers: { "cache-control": "no-store" } });
     } catch (error) {
       // By name, as a host may have bundled Airlift twice.
       const isDrainError = error instanceof Error && error.name === "DrainError";
-      logger.error(`the drain failed: ${error instanceof Error ? error.message : String(error)}`);
       if (isDrainError && isStoreError(error.cause)) return storeProblem(error.cause);
       return problem({ kind: "internal", status: 500, title: "The drain failed; the log says why" });
     }
   };
 
   return async (request) => {
-    const deadlineMs = Date.now() + maxDurationMs;
+    const startedMs = Date.now();
     const allowed = secrets();
     // Before anything is answered: Next.js 14 takes a route that reads nothing of its request for one that always answers the same.
     const isAllowed = await bearsSecret(request, allowed);
@@ -80,58 +61,17 @@ export function createDrainRoute(deps: DrainRouteDeps): RequestHandler {
         detail: "No secret is set for it.",
       });
     }
-    if (!isAllowed) return unauthorized();
+    if (!isAllowed) {
+      // Of some hosts, the caller sees no answer.
+      logger.warn(`${what}: a request without the secret was refused`);
+      return unauthorized();
+    }
     const depth = readDepth(new URL(request.url).searchParams);
     if (depth === undefined) return problem({ kind: "invalid-request", status: 400, title: "The depth is not valid" });
-    const answer = drain(depth, deadlineMs);
+    const answer = drain(startedMs, depth);
     waitUntil?.(answer);
     return waitUntil && prefersNotToWait(request) ? accepted() : answer;
   };
-}
-
-/** As the app's own, if it was given none. */
-const consoleLogger: Logger = {
-  debug: () => undefined,
-  info: () => undefined,
-  // biome-ignore lint/suspicious/noConsole: the default of an option, on every host
-  warn: (message, fields) => console.warn(message, fields ?? ""),
-  // biome-ignore lint/suspicious/noConsole: the default of an option, on every host
-  error: (message, fields) => console.error(message, fields ?? ""),
-};
-
-/**
- * Drains with a log. While one of its drains is under way in a process, an error that nobody caught is logged, and fails its job if that can be told;
- * it ends neither the process nor the other jobs.
- */
-function createDrainRunner(
-  airlift: Airlift,
-  given: RouteDrainOptions = {},
-  logger: Logger,
-): (options: Pick<DrainOptions, "depth" | "deadlineMs">) => ReturnType<Airlift["drain"]> {
-  let running = 0;
-  let guard: LateErrorGuard | undefined;
-  return async (options) => {
-    if (running++ === 0 && !given.runHandler && hasProcess()) guard = guardLateErrors(logger);
-    const log = logEvents(logger);
-    const onEvent: OnEvent = (event) => {
-      log(event);
-      given.onEvent?.(event);
-    };
-    try {
-      return await airlift.drain({ ...(guard && { runHandler: guard.runHandler }), ...given, ...options, onEvent });
-    } finally {
-      if (--running === 0) {
-        guard?.dispose();
-        guard = undefined;
-      }
-    }
-  };
-}
-
-/** Node, and what passes for it. */
-function hasProcess(): boolean {
-  const { process } = globalThis;
-  return typeof process?.on === "function" && typeof process.getBuiltinModule === "function";
 }
 
 /** 0 if the query says nothing of one; undefined for one that is none, which must not begin anew. */

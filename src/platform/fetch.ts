@@ -1,8 +1,10 @@
 import type { Airlift } from "../airlift.ts";
 import { createDrainRoute, type DrainRouteOptions, type RequestHandler } from "./drain-route.ts";
+import { createDrainRunner, type DrainRunnerOptions } from "./drain-runner.ts";
 import { checkRouteSecret, listSecrets, type RouteSecret } from "./route-secret.ts";
 
-export type { DrainRouteOptions, RequestHandler, RouteDrainOptions } from "./drain-route.ts";
+export type { DrainRouteOptions, RequestHandler } from "./drain-route.ts";
+export type { DrainRunnerOptions, HostedDrainOptions } from "./drain-runner.ts";
 export { type FetchJobHandlerOptions, toFetchJobHandler } from "./fetch-job.ts";
 export type { RouteSecret } from "./route-secret.ts";
 export { type StartByRequestOptions, startByRequest } from "./start-by-request.ts";
@@ -34,4 +36,26 @@ export function toFetchHandler(airlift: Airlift, options: FetchHandlerOptions): 
   checkRouteSecret(what, options.secret);
   const secrets = listSecrets(options.secret);
   return createDrainRoute({ ...options, what, airlift, secrets: () => secrets, secretPlace: "its option secret" });
+}
+
+/**
+ * A function that drains, for hosts whose schedules call a function by themselves, so that it needs no secret. It resolves when the drain has ended; it
+ * rejects if the drain could not go on, which has been logged.
+ *
+ * @example
+ * ```ts
+ * import { createAirlift } from "airlift";
+ * import { toScheduledHandler } from "airlift/platform/fetch";
+ * import { upstash } from "airlift/redis/upstash";
+ *
+ * const airlift = createAirlift({ redis: upstash(), queues: ["mail"], jobs: [] });
+ * Deno.cron("drain", "* * * * *", toScheduledHandler(airlift, { maxDurationMs: 55_000 }));
+ * ```
+ * @throws UsageError
+ */
+export function toScheduledHandler(airlift: Airlift, options: DrainRunnerOptions): () => Promise<void> {
+  const { run } = createDrainRunner("toScheduledHandler", airlift, options);
+  return async () => {
+    await run(Date.now());
+  };
 }

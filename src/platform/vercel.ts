@@ -3,7 +3,8 @@ import type { Airlift } from "../airlift.ts";
 import { createDrainRoute, type DrainRouteOptions, type RequestHandler } from "./drain-route.ts";
 import { checkRouteSecret, listSecrets, type RouteSecret } from "./route-secret.ts";
 
-export type { DrainRouteOptions, RequestHandler, RouteDrainOptions } from "./drain-route.ts";
+export type { DrainRouteOptions, RequestHandler } from "./drain-route.ts";
+export type { DrainRunnerOptions, HostedDrainOptions } from "./drain-runner.ts";
 export type { RouteSecret } from "./route-secret.ts";
 
 export interface CronRouteOptions extends DrainRouteOptions {

@@ -3,7 +3,8 @@ import { Hono } from "hono";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { DrainEvent } from "../../src/core/events.ts";
 import type { StartReason } from "../../src/core/start-drain.ts";
-import { startByRequest, toFetchHandler } from "../../src/platform/fetch.ts";
+import { startByRequest, toFetchHandler, toScheduledHandler } from "../../src/platform/fetch.ts";
+import { upstash } from "../../src/redis/upstash.ts";
 import { type AppOptions, type AppWorld, openAppWorld } from "../core/app-world.ts";
 import { setups } from "../support/setups.ts";
 import { until } from "../support/until.ts";
@@ -47,8 +48,11 @@ describe("toFetchHandler", () => {
   test("is closed to other secrets, and the environment opens nothing", async () => {
     process.env["CRON_SECRET"] = "of-the-environment";
     try {
-      const drain = toFetchHandler(world.app({ jobs: done }), { secret: SECRET, maxDurationMs: 55_000 });
+      const logBook = createLogBook();
+      const app = world.app({ jobs: done, logger: logBook.logger });
+      const drain = toFetchHandler(app, { secret: SECRET, maxDurationMs: 55_000 });
       expect((await drain(ask({ authorization: "Bearer of-the-environment" }))).status).toBe(401);
+      expect(logBook.lines).toEqual(["warn toFetchHandler: a request without the secret was refused"]);
     } finally {
       delete process.env["CRON_SECRET"];
     }
@@ -103,6 +107,35 @@ describe("toFetchHandler", () => {
     await Promise.all(answers);
     expect(during).toEqual(before.map((count) => count + 1));
     expect(listeners()).toEqual(before);
+  });
+});
+
+describe("toScheduledHandler", () => {
+  test("drains for whatever calls it, and ends in time", async () => {
+    const budgets: number[] = [];
+    const jobs: AppOptions["jobs"] = [
+      { class: "A", perform: (_args, { deadlineMs }) => void budgets.push(deadlineMs - Date.now()) },
+    ];
+    await world.push("q", job("A"));
+    const logBook = createLogBook();
+    const app = world.app({ jobs, logger: logBook.logger });
+    expect(await toScheduledHandler(app, { maxDurationMs: 29_000 })()).toBeUndefined();
+    expect(budgets[0]).toBeGreaterThan(20_000);
+    expect(budgets[0]).toBeLessThanOrEqual(27_000);
+    expect(logBook.lines).toEqual(["info drained"]);
+  });
+
+  test("rejects without Redis, so that the host counts it as a failure, and the log says why", async () => {
+    const logBook = createLogBook();
+    const redis = upstash({ url: world.setup.url, token: "wrong-token" });
+    const app = world.app({ jobs: done, redis, logger: logBook.logger });
+    await expect(toScheduledHandler(app, { maxDurationMs: 29_000 })()).rejects.toThrow(/the drain could not go on/);
+    expect(logBook.lines).toEqual([expect.stringMatching(/^error the drain failed: the drain could not go on/)]);
+  });
+
+  test("refuses a time that the margin uses up", () => {
+    const make = () => toScheduledHandler(world.app({ jobs: done }), { maxDurationMs: 2_000 });
+    expect(make).toThrow(/toScheduledHandler: maxDurationMs: expected .* \(marginMs: 2000\), got 2000/);
   });
 });
 

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import type { Airlift } from "../../src/airlift.ts";
 import { createHttpApp } from "../../src/http/app.ts";
 import { type CronRouteOptions, toCronRoute, toRouteHandlers, waitUntil } from "../../src/platform/vercel.ts";
+import { upstash } from "../../src/redis/upstash.ts";
 import { type AppOptions, type AppWorld, openAppWorld } from "../core/app-world.ts";
 import { setups } from "../support/setups.ts";
 import { createLogBook, job } from "./route-world.ts";
@@ -167,7 +168,6 @@ describe("toCronRoute", () => {
   });
 
   test("without Redis it is a 503 that says no more than it may", async () => {
-    const { upstash } = await import("../../src/redis/upstash.ts");
     const logBook = createLogBook();
     const redis = upstash({ url: world.setup.url, token: "wrong-token" });
     const response = await cronOf(world.app({ jobs: done, redis, logger: logBook.logger }))(get());
