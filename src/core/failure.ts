@@ -39,10 +39,10 @@ function isErrorLike(value: unknown): value is Error {
   );
 }
 
-/** A subclass that does not set `name` still has a name of its own. */
+/** A subclass that does not set `name` still has a name of its own. An error that was told by another program may be a plain one there. */
 function nameOf(error: Error): string {
   const name = String(error.name || "Error");
-  const own = error.constructor?.name;
+  const own = Object.hasOwn(error, "name") ? name : error.constructor?.name;
   return cut(name === "Error" && own && own.length > 1 ? own : name, 200);
 }
 

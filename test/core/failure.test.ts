@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { toFailure } from "../../src/core/failure.ts";
+import { RemoteJobError } from "../../src/core/remote-job-error.ts";
 
 class PaymentDeclined extends Error {}
 class Named extends Error {
@@ -20,6 +21,7 @@ describe("an error", () => {
     ["a subclass without a name", new PaymentDeclined("x"), "PaymentDeclined"],
     ["a subclass with a name", new Named("x"), "Billing::Declined"],
     ["with a name of its own", Object.assign(new Error("x"), { name: "MyError" }), "MyError"],
+    ["told by another program", new RemoteJobError({ exception: "Error", message: "x", backtrace: [] }), "Error"],
     ["with an empty name", Object.assign(new Error("x"), { name: "" }), "Error"],
     ["a DOMException", new DOMException("x", "AbortError"), "AbortError"],
     ["an AggregateError", new AggregateError([new Error("a")], "x"), "AggregateError"],
