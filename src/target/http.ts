@@ -20,7 +20,10 @@ export { HttpError } from "./http-error.ts";
 export type { HttpTargetOptions } from "./http-options.ts";
 
 /** Where the jobs go whose endpoints differ. What it leaves out is as the options say. */
-export type HttpEndpointOf = (args: readonly unknown[], job: JobContext) => OneEndpoint | PromiseLike<OneEndpoint>;
+export type HttpEndpointOf<Args = readonly unknown[]> = (
+  args: Args,
+  job: JobContext,
+) => OneEndpoint | PromiseLike<OneEndpoint>;
 type OneEndpoint = string | URL | (Partial<HttpEndpoint> & Pick<HttpEndpoint, "url">);
 
 /** What a request carries, so that receivers with the usual limits take it. One job may be larger. */
@@ -50,7 +53,10 @@ const ACCEPT_MS = 10_000;
  * @param endpoint its address, or a function that tells where a job goes; refuse private addresses if it is a stranger who says so
  * @throws UsageError for a wrong address or option
  */
-export function http(endpoint: string | URL | HttpEndpointOf, options: HttpTargetOptions): Perform {
+export function http<Args = readonly unknown[]>(
+  endpoint: string | URL | HttpEndpointOf<Args>,
+  options: HttpTargetOptions,
+): Perform<Args> {
   checkHttpOptions(endpoint, options);
   const { batch, acknowledge, secret, headers, refusePrivateAddresses = false } = options;
   const post = createHttpPost(options);
@@ -63,17 +69,17 @@ export function http(endpoint: string | URL | HttpEndpointOf, options: HttpTarge
     return checkEndpoint({ secret, headers, ...own }, refusePrivateAddresses);
   };
   const shared = typeof endpoint === "function" ? undefined : check(endpoint);
-  const endpointOf = async (job: JobContext, args: readonly unknown[]): Promise<CheckedEndpoint> =>
-    shared ?? check(await (endpoint as HttpEndpointOf)(args, job));
+  const endpointOf = async (job: JobContext, args: Args): Promise<CheckedEndpoint> =>
+    shared ?? check(await (endpoint as HttpEndpointOf<Args>)(args, job));
 
-  const sendOne = async ({ job, args, ack, signal, deadlineMs }: Sent): Promise<unknown> => {
+  const sendOne = async ({ job, args, ack, signal, deadlineMs }: Sent<Args>): Promise<unknown> => {
     const body = encodeJobMessage({ ...toJobMessage(job, ack), deadlineMs });
     const answer = await post({ endpoint: await endpointOf(job, args), id: messageId(job), body, signal, limitMs });
     if (isDirective(answer)) return answer;
     return ack && answer.status === 202 ? ACCEPTED : readJobReply(answer.reply);
   };
 
-  const sendAll = async (items: readonly Sent[], signal: AbortSignal): Promise<readonly BatchEnding[]> => {
+  const sendAll = async (items: readonly Sent<Args>[], signal: AbortSignal): Promise<readonly BatchEnding[]> => {
     const deadlineMs = Math.min(...items.map((item) => item.deadlineMs));
     const body = encodeJobMessage({ ...toJobBatchMessage(items), deadlineMs });
     const id = `batch_${crypto.randomUUID()}`;
@@ -84,10 +90,12 @@ export function http(endpoint: string | URL | HttpEndpointOf, options: HttpTarge
     return readJobBatchReply(answer.reply, items.length);
   };
 
-  const charsOf = ({ job }: Sent): number => job.raw.length;
-  const send = batch ? createBatcher<Sent>({ ...batch, maxChars: MAX_BATCH_CHARS, charsOf, send: sendAll }) : sendOne;
+  const charsOf = ({ job }: Sent<Args>): number => job.raw.length;
+  const send = batch
+    ? createBatcher<Sent<Args>>({ ...batch, maxChars: MAX_BATCH_CHARS, charsOf, send: sendAll })
+    : sendOne;
   if (leaseMs === undefined) return (args, job) => send({ job, args, signal: job.signal, deadlineMs: job.deadlineMs });
-  const perform: Perform = (args, job) => {
+  const perform: Perform<Args> = (args, job) => {
     // The lease begins a little later, so the receiver's time is never longer than it.
     const deadlineMs = Date.now() + leaseMs;
     return detach({ leaseMs, dispatch: (ack, { signal }) => send({ job, args, ack, signal, deadlineMs }) });
@@ -96,9 +104,9 @@ export function http(endpoint: string | URL | HttpEndpointOf, options: HttpTarge
 }
 
 /** A job on its way. */
-interface Sent extends BatchItem {
+interface Sent<Args> extends BatchItem {
   readonly job: JobContext;
-  readonly args: readonly unknown[];
+  readonly args: Args;
   readonly ack?: JobAck;
   /** When nobody waits for the job's end any more. */
   readonly deadlineMs: number;
