@@ -27,6 +27,9 @@ const COMMANDS = [
   ...["zrange", "hgetall", "hmget", "pexpireat", "hrandfield"],
 ] as const;
 
+/** A counter that was raised and lowered again is there, and 0. */
+const NO_COUNTERS = { "resque:stat:processed": "0", "resque:stat:failed": "0", "resque:failed_queues": {} };
+
 describe.skipIf(!setup)("a user whom the server refuses one command", () => {
   let world: World;
   let client: RedisClient;
@@ -145,6 +148,26 @@ describe.skipIf(!setup)("a user whom the server refuses one command", () => {
       expect(await world.failed()).toHaveLength(1);
       expect(await world.get(world.keys.failures)).toBe("1");
     });
+  });
+
+  test("what a settlement could not write is written nowhere, however often it is tried", async () => {
+    const failing = { failedQueues: true, maxFailed: 1 };
+    const drain = world.drain({ queues: ["a", "b"], slots: 6, id: "settling", ...failing });
+    await world.push("a", ...payloads(3));
+    await world.push("b", ...payloads(3, 3));
+    const { claims } = await drain.store.exchange({ seq: 1, attempt: 1, settle: [], fill: slots(6) });
+    const kinds = [failed, failed, released, failed, requeued, ok];
+    const settle = claims.map((claim, i) => (kinds[i] ?? ok)(claim));
+    const before = await world.everything();
+    for (const command of ["sadd", "lpush", "rpush", "ltrim", "incrby"]) {
+      await refuse(command);
+      const refused = world.drain({ client, queues: ["a", "b"], slots: 6, id: "settling", ...failing });
+      await expect(refused.store.exchange({ seq: 2, attempt: 1, settle, fill: [] })).rejects.toThrow(/user/i);
+      expect({ ...(await world.everything()), ...NO_COUNTERS }).toEqual({ ...before, ...NO_COUNTERS });
+    }
+    expect(await drain.store.exchange({ seq: 2, attempt: 2, settle, fill: [] })).toMatchObject({ lost: [] });
+    const counters = [await world.get(world.keys.processed), await world.get(world.keys.failures)];
+    expect(counters).toEqual(["4", "3"]);
   });
 
   test("a queue that holds something else keeps its own jobs alone waiting when a drain is closed or recovered", async () => {

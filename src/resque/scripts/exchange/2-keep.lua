@@ -4,42 +4,46 @@ refused, what was written before it is taken back, and the script ends with the 
 ]]
 local token = ARGV[1] .. '.' .. ARGV[2] .. '.' .. string.format('%.0f', call('INCRBY', KEYS[2], done))
 local undo = {{'INCRBY', KEYS[2], -done}}
-local function attempt(...)
+local function attempt(command, undoing)
   commands = commands + 1
-  local reply = redis.pcall(...)
-  if type(reply) ~= 'table' or not reply.err then return reply end
-  for _, command in ipairs(undo) do redis.call(unpack(command)) end
-  error(reply)
+  local reply = redis.pcall(unpack(command))
+  if type(reply) == 'table' and reply.err then
+    for _, undone in ipairs(undo) do redis.pcall(unpack(undone)) end
+    error(reply)
+  end
+  undo[#undo + 1] = undoing
+  return reply
 end
+local requeued = {}
 local function keep()
   if #waits > 0 then
-    attempt('ZADD', KEYS[8], unpack(waits))
-    undo[#undo + 1] = {'ZREM', KEYS[8]}
-    for i = 2, #waits, 2 do table.insert(undo[#undo], waits[i]) end
+    local removal = {'ZREM', KEYS[8]}
+    for i = 2, #waits, 2 do removal[#removal + 1] = waits[i] end
+    attempt({'ZADD', KEYS[8], unpack(waits)}, removal)
   end
-  local names, most = {}, tonumber(ARGV[17])
+  local names, most, long = {}, tonumber(ARGV[17]), {}
   for list, entries in pairs(failures) do
     local key = list == 0 and KEYS[4] or KEYS[fence + nslots + nlocks + list]
     if list > 0 then names[#names + 1] = ARGV[at + 2 * nlocks + list - 1] end
-    local length = attempt('RPUSH', key, unpack(entries))
-    undo[#undo + 1] = {'RPOP', key, #entries}
-    if most > 0 and length > most then call('LTRIM', key, -most, -1) end
+    local length = attempt({'RPUSH', key, unpack(entries)}, {'RPOP', key, #entries})
+    if most > 0 and length > most then long[#long + 1] = key end
   end
-  if #names > 0 then call('SADD', KEYS[12], unpack(names)) end
-  if failed > 0 then call('INCRBY', KEYS[3], failed) end
+  if #names > 0 then attempt({'SADD', KEYS[12], unpack(names)}) end
+  if failed > 0 then attempt({'INCRBY', KEYS[3], failed}, {'INCRBY', KEYS[3], -failed}) end
+  for queue, payloads in pairs(heads) do
+    local reversed = {}
+    for i = #payloads, 1, -1 do reversed[#reversed + 1] = payloads[i] end
+    attempt({'LPUSH', KEYS[base + queue], unpack(reversed)}, {'LPOP', KEYS[base + queue], #payloads})
+  end
+  for queue, payloads in pairs(tails) do
+    requeued[#requeued + 1] = queue
+    requeued[#requeued + 1] =
+      attempt({'RPUSH', KEYS[base + queue], unpack(payloads)}, {'RPOP', KEYS[base + queue], #payloads}) - #payloads
+  end
+  for _, key in ipairs(long) do attempt({'LTRIM', key, -most, -1}) end
 end
 local kept, refusal = pcall(keep)
 if not kept then return type(refusal) == 'table' and refusal or redis.error_reply(tostring(refusal)) end
-for queue, payloads in pairs(heads) do
-  local reversed = {}
-  for i = #payloads, 1, -1 do reversed[#reversed + 1] = payloads[i] end
-  call('LPUSH', KEYS[base + queue], unpack(reversed))
-end
-local requeued = {}
-for queue, payloads in pairs(tails) do
-  requeued[#requeued + 1] = queue
-  requeued[#requeued + 1] = call('RPUSH', KEYS[base + queue], unpack(payloads)) - #payloads
-end
 local emptied = {}
 for i = 0, nlocks - 1 do
   local value, id = seen[slot + nslots + i + 1], '.' .. ARGV[at + 2 * i + 1]
