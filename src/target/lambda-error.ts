@@ -71,11 +71,11 @@ export function afterFault(error: unknown, functionName: string): Directive {
   const reason = typeof name === "string" ? name : undefined;
   const status = typeof $metadata?.httpStatusCode === "number" ? $metadata.httpStatusCode : undefined;
   const what = `the Lambda function ${JSON.stringify(functionName)}`;
-  if (status === undefined) {
-    if (UNSENT.includes(String(code)) || /did not establish a connection/.test(String(message)))
-      return release({ afterMs: wait() });
-    if (isOfNetwork(reason, code)) return retry({ reason: `${what} did not answer (${String(code ?? reason)})` });
-  }
+  const isUnsent = UNSENT.includes(String(code)) || /did not establish a connection/.test(String(message));
+  if (status === undefined && isUnsent) return release({ afterMs: wait() });
+  // An answer that began as a good one and was torn: the function has run.
+  const isLost = status === undefined ? isOfNetwork(reason, code) : status < 300;
+  if (isLost) return retry({ reason: `${what} did not answer (${String(code ?? reason)})` });
   const isPassing = PASSING.includes(reason ?? "") || status === 429 || isSkewed(reason, message);
   const isServers = status !== undefined && status >= 500 && !LASTING.includes(reason ?? "");
   if (isPassing || isServers) return release({ afterMs: wait(Number(retryAfterSeconds) * 1_000) });

@@ -10,6 +10,7 @@ export const MAX_BYTES = { sync: 6_291_456, async: 1_048_576 } as const;
 
 /** An answer to an Event comes at once. */
 const EVENT_ANSWER_MS = 10_000;
+const LATER_MS = 1_000;
 
 export interface Invoke {
   readonly signal: AbortSignal;
@@ -37,8 +38,9 @@ export function createLambdaFunction(functionName: string, options: LambdaOption
       loading ??= load(options);
       const { client, InvokeCommand } = await loading;
       signal.throwIfAborted();
-      const leftMs = Math.max(1, Math.ceil(deadlineMs - Date.now()));
-      const limitMs = invocation === "async" ? Math.min(leftMs, EVENT_ANSWER_MS) : leftMs;
+      // Who waits for an answer has a limit of its own, and fails the job by that.
+      const leftMs = Math.max(0, Math.ceil(deadlineMs - Date.now())) + LATER_MS;
+      const limitMs = invocation === "async" ? EVENT_ANSWER_MS : leftMs;
       const command = new InvokeCommand({
         FunctionName: functionName,
         InvocationType: invocation === "async" ? "Event" : "RequestResponse",

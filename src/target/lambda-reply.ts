@@ -17,11 +17,11 @@ export function readInvocation({ FunctionError: kind, Payload }: Invocation): un
   if (kind === undefined) return value;
   const { errorType, errorMessage, stackTrace, trace } = Object(value) as Record<string, unknown>;
   const message = typeof errorMessage === "string" ? errorMessage : text;
-  throw new RemoteJobError({
-    exception: typeof errorType === "string" && errorType !== "" ? errorType : nameOf(kind, message),
-    message,
-    backtrace: lines(stackTrace ?? trace),
-  });
+  const exception = typeof errorType === "string" && errorType !== "" ? errorType : nameOf(kind, message);
+  const backtrace = lines(stackTrace ?? trace);
+  // Node's begins with the message.
+  const repeats = backtrace[0] === `${exception}: ${message.split("\n", 1)[0]}`;
+  throw new RemoteJobError({ exception, message, backtrace: repeats ? backtrace.slice(1) : backtrace });
 }
 
 function parse(text: string): unknown {
@@ -38,7 +38,7 @@ function nameOf(kind: string, message: string): string {
   return /Task timed out after/.test(message) ? "Sandbox.Timedout" : `Lambda.${kind}`;
 }
 
-/** A list of lines in most runtimes; Python's are several each, Java's and .NET's may be one text. Node's repeats the message first. */
+/** A list of lines in most runtimes; Python's are several each, Java's and .NET's may be one text. */
 function lines(trace: unknown): readonly string[] {
   const texts = Array.isArray(trace) ? trace.map(String) : typeof trace === "string" ? [trace] : [];
   return texts
