@@ -3,6 +3,7 @@ import { type Directive, isDirective } from "../core/directive.ts";
 import type { RepliedOutcome } from "../core/job-message.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { isFinal, retryAfterMs } from "../core/retry.ts";
+import { HANDED_ON } from "./run-job.ts";
 
 /** A longer result is left out: replies have a limit of some megabytes, and the job is done. */
 const MAX_RESULT_CHARS = 1_000_000;
@@ -59,7 +60,7 @@ function ofDirective(directive: Directive): RepliedOutcome {
     case "release":
       return { kind: "release", afterMs: directive.afterMs };
     case "detach":
-      return { kind: "release", afterMs: directive.leaseMs };
+      return HANDED_ON;
   }
 }
 

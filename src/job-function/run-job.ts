@@ -65,7 +65,8 @@ export function runJob({ queue, job }: ReceivedJob, deps: RunDeps, options: RunO
   });
 }
 
-const HANDED_ON: Outcome = {
+/** A receiver that would hand its job on could not tell who sent it. */
+export const HANDED_ON: Extract<Outcome, { kind: "failed" }> = {
   kind: "failed",
   failure: {
     exception: "UsageError",
