@@ -51,7 +51,7 @@ export function createFinished(): Finished {
       let chars = 0;
       let count = 0;
       for (const { outcome } of waiting) {
-        if (outcome.kind === "failed") chars += sizeOf(outcome.failure);
+        if ("failure" in outcome) chars += sizeOf(outcome.failure);
         if (count > 0 && chars > MAX_FAILURE_CHARS) break;
         count++;
       }
