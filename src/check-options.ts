@@ -229,9 +229,7 @@ function check(what: string, schema: v.GenericSchema, value: unknown): void {
     if (!issue.path) return `${path}: ${issue.message}, got ${issue.received}`;
     if (issue.type === "strict_object" && issue.expected === "never") return `${path}: unknown option`;
     if (issue.received === "undefined") return `${path}: missing, ${expectationOf(issue)}`;
-    const given =
-      typeof issue.input === "object" || typeof issue.input === "function" ? issue.received : show(issue.input);
-    return `${path}: ${issue.message}, got ${given}`;
+    return `${path}: ${issue.message}, got ${show(issue)}`;
   });
   throw new UsageError(`${what}: ${problems.join("; ")}`);
 }
@@ -250,8 +248,20 @@ function standardOf(value: unknown): Record<string, unknown> | undefined {
   return Object(value)["~standard"];
 }
 
-function show(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
+/** Options that hold nothing but figures and names; others, as a client of Redis, may hold what must not be told. */
+const PLAIN_OPTIONS = ["backoff", "unique", "limit", "status", "uses"];
+const MAX_SHOWN_CHARS = 100;
+
+function show({ input, received, path }: v.BaseIssue<unknown>): string {
+  if (typeof input === "function") return received;
+  if (typeof input !== "object" || input === null)
+    return typeof input === "string" ? JSON.stringify(input) : String(input);
+  if (!PLAIN_OPTIONS.includes(String(path?.at(-1)?.key))) return received;
+  try {
+    return JSON.stringify(input).slice(0, MAX_SHOWN_CHARS);
+  } catch {
+    return received;
+  }
 }
 
 function isStatus(value: unknown): boolean {
