@@ -14,7 +14,7 @@ const WHY: Readonly<Record<StopReason, string>> = {
 /** A drain's report for people: what it did, why it stopped, what is left, what it cost. */
 export function formatReport(report: DrainReport): string {
   return [
-    `did      ${formatWork(report)} in ${formatDuration(report.durationMs)}`,
+    `did      ${formatWork(report)}`,
     `stopped  ${whyStopped(report)} (${report.stopped})`,
     `left     ${formatCount(report.remaining, "job")}${formatNextDue(report.nextDueMs)}`,
     `cost     ${formatCost(report)}`,
@@ -31,7 +31,7 @@ function whyStopped({ stopped, remaining }: DrainReport): string {
 
 /** The same in one line. */
 export function formatReportLine(report: DrainReport): string {
-  return `${formatWork(report)} in ${formatDuration(report.durationMs)}; ${formatNumber(report.remaining)} left; ${formatCost(report)}`;
+  return `${formatWork(report)}; ${formatNumber(report.remaining)} left; ${formatCost(report)}`;
 }
 
 /** Whether a drain found anything to do. */
@@ -71,7 +71,8 @@ function formatWork(report: DrainReport): string {
   const recovered = report.recovered > 0 ? `; ${formatNumber(report.recovered)} taken back from dead drains` : "";
   const due = report.promoted + report.scheduled;
   const promoted = due > 0 ? `; ${formatNumber(due)} that were due queued` : "";
-  return `${formatCount(report.claimed, "job")}${details.length > 0 ? `: ${details.join(", ")}` : ""}${recovered}${promoted}`;
+  const jobs = `${formatCount(report.claimed, "job")} in ${formatDuration(report.durationMs)}`;
+  return `${jobs}${details.length > 0 ? `: ${details.join(", ")}` : ""}${recovered}${promoted}`;
 }
 
 function formatCost(report: DrainReport): string {

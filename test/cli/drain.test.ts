@@ -48,7 +48,7 @@ describe.each(transports)("airlift drain over $transport", (setup) => {
     expect(stdout).toMatch(
       new RegExp(
         [
-          /^did {6}3 jobs: 2 succeeded, 1 failed in \d+ ms\n/,
+          /^did {6}3 jobs in \d+ ms: 2 succeeded, 1 failed\n/,
           /stopped {2}the queues are empty \(empty\)\n/,
           /left {5}0 jobs\n/,
           /cost {5}\d+ commands in \d+ requests \(\d+\.\d\d commands a job\)\n$/,
@@ -73,6 +73,7 @@ describe.each(transports)("airlift drain over $transport", (setup) => {
     const { status, stdout } = await drain("json", "--json");
     expect(JSON.parse(stdout)).toEqual({
       ...{ stopped: "empty", claimed: 1, succeeded: 1, failed: 0, released: 0, recovered: 0, lost: 0, remaining: 0 },
+      ...{ retried: 0, discarded: 0, detached: 0, promoted: 0, scheduled: 0, drainsStarted: 0 },
       ...{ commands: expect.any(Number), requests: expect.any(Number), durationMs: expect.any(Number) },
     });
     expect(status).toBe(0);

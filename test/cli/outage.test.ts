@@ -16,7 +16,7 @@ test("work waits for a Redis that is away, says so once, and works when it is th
   await eventually(() => cli.stderr.includes(`Redis at 127.0.0.1:${port}: connection refused`));
   await using redis = await startRedis({ port });
   await runCli(["enqueue", "Ok", "--queue", "q", "--redis", redis.url]);
-  await eventually(() => cli.stderr.includes(" 1 job: 1 succeeded"));
+  await eventually(() => / 1 job in .*: 1 succeeded/.test(cli.stderr));
   cli.signal("SIGTERM");
   const { status, stderr } = await cli.ended;
   expect(stderr.match(/ error: /g)).toHaveLength(1);

@@ -118,14 +118,14 @@ test.concurrent("work drains again and again, and stops between drains at once",
   await client.command(["SET", "open:work", 1]);
   await push("work", "Gate");
   const cli = start("work", "work", "--interval", "50ms");
-  await eventually(() => cli.stderr.includes(" 1 job: 1 succeeded"));
+  await eventually(() => / 1 job in .*: 1 succeeded/.test(cli.stderr));
   await push("work", "Gate", "Gate");
-  await eventually(() => cli.stderr.includes(" 2 jobs: 2 succeeded"));
+  await eventually(() => / 2 jobs in .*: 2 succeeded/.test(cli.stderr));
   cli.signal("SIGQUIT");
   const { status, stdout, stderr } = await cli.ended;
   expect(stderr).toMatch(/^\d\d:\d\d:\d\d working \*, a look every 0\.05 s\n/);
-  expect(stderr).toMatch(/ 1 job: 1 succeeded in .*; 0 left; \d+ commands in \d+ requests/);
-  expect(stderr).toMatch(/ 2 jobs: 2 succeeded in /);
+  expect(stderr).toMatch(/ 1 job in .*: 1 succeeded; 0 left; \d+ commands in \d+ requests/);
+  expect(stderr).toMatch(/ 2 jobs in .*: 2 succeeded/);
   expect(stderr).toMatch(/ stopped\n$/);
   expect({ status, stdout }).toEqual({ status: 0, stdout: "" });
 });
