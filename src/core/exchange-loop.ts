@@ -73,7 +73,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   const { tally, emit, due, budget, budgetEndMs } = context;
   const { concurrency, leaseMs } = settings;
   const maxJobs = options.maxJobs ?? Number.POSITIVE_INFINITY;
-  const pacing = createPacing(concurrency);
+  const pacing = createPacing(concurrency, () => budget.isScarce);
   const waker = createWaker(clock);
   const lull = createLull();
   const notes = createNoteBoard(deps.status?.isOn ?? false, waker.wake);
@@ -172,7 +172,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     if (finished.size === 0) return beatAtMs();
     // With nothing left to claim nobody waits for these slots, unless it is for their places under a limit.
     const gatherMs = lull.isDrained && !lull.isLimited ? pacing.gatherMs * DRAINED_GATHER : pacing.gatherMs;
-    return Math.min(finished.sinceMs + Math.max(gatherMs, budget.gatherMs), beatAtMs());
+    return Math.min(finished.sinceMs + gatherMs, beatAtMs());
   };
 
   const exchange = async (): Promise<void> => {

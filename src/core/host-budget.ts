@@ -12,8 +12,8 @@ export interface HostBudget {
   readonly isShort: boolean;
   /** Requests that may be made beside what has been begun. */
   readonly spare: number;
-  /** How long finished jobs should gather at least, so that what is left goes far. */
-  readonly gatherMs: number;
+  /** So few requests are left that each should move as many jobs as it can. */
+  readonly isScarce: boolean;
   /** For how many more claims there is room, beside some that were claimed but not begun. */
   roomBeside(waiting: number): number;
   /** A job of this class is begun, and taken to use what that says. */
@@ -35,9 +35,7 @@ export interface HostBudgetOptions {
 
 /** To close, to count what is left, and one that has to be repeated, each with a script that Redis may not know yet. */
 const TO_END = 5;
-/** With fewer requests left than these, each exchange should move as many jobs as it can. */
 const SCARCE = 100;
-const SCARCE_GATHER_MS = 250;
 /** The exchange that claims, and the one that settles what has ended last. */
 const EXCHANGES_AROUND = 2;
 
@@ -68,8 +66,8 @@ export function createHostBudget(options: HostBudgetOptions): HostBudget {
     get spare() {
       return Math.max(0, spare());
     },
-    get gatherMs() {
-      return spare() < SCARCE ? SCARCE_GATHER_MS : 0;
+    get isScarce() {
+      return spare() < SCARCE;
     },
     roomBeside(waiting) {
       const byRequests = most.requests > 0 ? spare() / most.requests : Number.POSITIVE_INFINITY;
@@ -98,7 +96,7 @@ export function createHostBudget(options: HostBudgetOptions): HostBudget {
 const UNLIMITED: HostBudget = {
   isShort: false,
   spare: Number.POSITIVE_INFINITY,
-  gatherMs: 0,
+  isScarce: false,
   roomBeside: () => Number.POSITIVE_INFINITY,
   begin: () => undefined,
   correct: () => undefined,

@@ -23,6 +23,8 @@ const MAX_GATHER_MS = 50;
 /** … and for long jobs, none of which is held in hand meanwhile, this share, or this long. */
 const LONG_SHARE = 0.04;
 const MAX_LONG_GATHER_MS = 200;
+/** Where exchanges are few, so long and no longer, whatever the jobs take. */
+const SCARCE_GATHER_MS = 250;
 /** Jobs that take longer are not held in hand: another drain could be running them. */
 const MAX_HAND_JOB_MS = 1_000;
 /** The hand changes by this part of the concurrency at least: each change by one would empty a slot, and that is a command. */
@@ -36,11 +38,13 @@ export function maxHand(concurrency: number): number {
   return Math.ceil(concurrency / 2);
 }
 
-export function createPacing(concurrency: number): Pacing {
+/** @param isScarce whether an exchange is so precious that finished jobs should wait for each other */
+export function createPacing(concurrency: number, isScarce: () => boolean = () => false): Pacing {
   let jobs = 0;
   let logJobMs = 0;
   let jobMs: number | undefined;
   let exchangeMs = 1;
+  const gatherJobs = Math.max(1, Math.min(JOBS_WORTH_AN_EXCHANGE, Math.ceil(concurrency / 2)));
   const smooth = (old: number, value: number): number => old + (value - old) * SMOOTHING;
   return {
     noteJob(durationMs) {
@@ -59,10 +63,13 @@ export function createPacing(concurrency: number): Pacing {
       return Math.min(maxHand(concurrency), Math.ceil((concurrency * share * 1.2) / step) * step);
     },
     get gatherMs() {
+      if (isScarce()) return SCARCE_GATHER_MS;
       if (jobMs === undefined) return 0;
       const longMs = Math.min(jobMs * LONG_SHARE, MAX_LONG_GATHER_MS);
       return Math.max(Math.min(jobMs * GATHER_SHARE, MAX_GATHER_MS), longMs);
     },
-    gatherJobs: Math.max(1, Math.min(JOBS_WORTH_AN_EXCHANGE, Math.ceil(concurrency / 2))),
+    get gatherJobs() {
+      return isScarce() ? concurrency : gatherJobs;
+    },
   };
 }

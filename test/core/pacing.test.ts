@@ -83,4 +83,13 @@ describe("pacing", () => {
       expect(5 / gatherJobs).toBeGreaterThanOrEqual(0.1);
     }
   });
+
+  test("where exchanges are few, finished jobs wait for each other", () => {
+    let isScarce = false;
+    const pacing = createPacing(20, () => isScarce);
+    for (let i = 0; i < 100; i++) pacing.noteJob(2);
+    expect(pacing).toMatchObject({ gatherJobs: 10, gatherMs: expect.closeTo(0.6, 1) });
+    isScarce = true;
+    expect(pacing).toMatchObject({ gatherJobs: 20, gatherMs: 250, hand: 10 });
+  });
 });

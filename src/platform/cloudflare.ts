@@ -1,0 +1,123 @@
+import type { Hono } from "hono";
+import type { Airlift, DrainOptions } from "../airlift.ts";
+import type { HostLimits } from "../core/host-limits.ts";
+import { logEvents } from "../core/log-events.ts";
+import { readStartRequest } from "../core/start-drain.ts";
+import { createHttpApp, type HttpAppOptions } from "../http/app.ts";
+import type { JobFunction } from "../job-function/job-function.ts";
+import { useParts, type WorkerContext, type WorkerSetup } from "./cloudflare-invocation.ts";
+import { createWorkerLogger } from "./cloudflare-logger.ts";
+import { MAX_INVOCATION_MS, takeJobMessages, type WorkerMessageBatch } from "./cloudflare-messages.ts";
+
+export type { WorkerContext } from "./cloudflare-invocation.ts";
+export { toJobMethod, toJobWorker } from "./cloudflare-jobs.ts";
+export { createWorkerLogger } from "./cloudflare-logger.ts";
+export type { WorkerMessage, WorkerMessageBatch } from "./cloudflare-messages.ts";
+
+/** What one Worker is made of. */
+export interface WorkerParts {
+  readonly airlift: Airlift;
+  /** The HTTP API's options, as for `createHttpApp`: without tokens it is closed. */
+  readonly http?: HttpAppOptions;
+  /** Runs the jobs that a Queue brings. */
+  readonly jobFunction?: JobFunction;
+  /**
+   * What the account pays for: on the free plan a drain makes 50 requests, on the paid one 10,000.
+   *
+   * @default "free"
+   */
+  readonly plan?: "free" | "paid" | undefined;
+  /** Takes the place of the plan's: that of the paid one can be raised. */
+  readonly limits?: HostLimits;
+  /**
+   * How long a drain may go on that a cron trigger or a Queue has started, in milliseconds.
+   *
+   * @default 900_000: then Cloudflare ends it
+   */
+  readonly maxDrainMs?: number;
+}
+
+/** The handlers of a module Worker, for its `export default`. */
+export interface WorkerHandlers<Env> {
+  /** The HTTP API. */
+  fetch(request: Request, env: Env, context: WorkerContext): Promise<Response>;
+  /** A drain, for cron triggers. */
+  scheduled(controller: unknown, env: Env, context: WorkerContext): Promise<void>;
+  /** Takes what a Queue brings: requests for a drain, and jobs. */
+  queue(batch: WorkerMessageBatch, env: Env, context: WorkerContext): Promise<void>;
+}
+
+/** Of one invocation on any plan; of the 32 Workers that it may call it is one itself. */
+const LIMITS: HostLimits = { maxConnections: 6, maxInvocations: 31 };
+const MAX_REQUESTS = { free: 50, paid: 10_000 };
+
+/**
+ * Makes a Worker of an app: an HTTP API, and drains that keep within what Cloudflare allows one invocation: time, requests, connections, calls of other
+ * Workers.
+ *
+ * @example
+ * ```ts
+ * import { createAirlift } from "airlift";
+ * import { toWorker } from "airlift/platform/cloudflare";
+ * import { upstash } from "airlift/redis/upstash";
+ *
+ * export default toWorker((env: Env) => ({
+ *   airlift: createAirlift({ redis: upstash({ url: env.REDIS_URL, token: env.REDIS_TOKEN }), queues: ["mail"], jobs }),
+ *   http: { tokens: { enqueue: env.ENQUEUE_TOKEN } },
+ * }));
+ * ```
+ * @param setup builds the parts anew for each invocation, since what one has opened is of no use to another; they are closed at its end. It may also be
+ * the parts themselves, which all invocations share, and nobody closes
+ */
+export function toWorker<Env>(setup: WorkerParts | WorkerSetup<Env, WorkerParts>): WorkerHandlers<Env> {
+  const use = { setup, close };
+  /** One for all requests: it remembers for some seconds how Redis is, as the route is open to everybody. */
+  let healthApp: Hono | undefined;
+
+  return {
+    async fetch(request, env, context) {
+      if (new URL(request.url).pathname.endsWith("/health")) {
+        healthApp ??= toApi(typeof setup === "function" ? setup(env, context) : setup);
+        return healthApp.fetch(request);
+      }
+      return useParts(use, { env, context }, async (parts, own) => toApi(parts).fetch(request, {}, own as never));
+    },
+    scheduled: (_controller, env, context) => useParts(use, { env, context }, (parts) => drain(parts)),
+    queue: (batch, env, context) => useParts(use, { env, context }, (parts) => takeBatch(parts, batch)),
+  };
+}
+
+async function close({ airlift, jobFunction }: WorkerParts): Promise<void> {
+  await Promise.all([airlift.close(), jobFunction?.close()]);
+}
+
+function toApi(parts: WorkerParts): Hono {
+  const { airlift, http } = parts;
+  return createHttpApp({ ...airlift, drain: (options) => airlift.drain({ ...limitsOf(parts), ...options }) }, http);
+}
+
+function limitsOf({ plan = "free", limits }: WorkerParts): HostLimits {
+  return { ...LIMITS, maxRequests: MAX_REQUESTS[plan], ...limits };
+}
+
+async function drain(parts: WorkerParts, options: Pick<DrainOptions, "depth"> = {}): Promise<void> {
+  const { airlift, maxDrainMs = MAX_INVOCATION_MS } = parts;
+  const logger = airlift.options.logger ?? createWorkerLogger();
+  const deadlineMs = Date.now() + maxDrainMs;
+  const report = await airlift.drain({ ...limitsOf(parts), ...options, deadlineMs, onEvent: logEvents(logger) });
+  logger.info("drained", { ...report });
+}
+
+/** Requests for a drain are what `kick`, `successor` and `scaleOut` of the app have sent; any other message brings a job. */
+async function takeBatch(parts: WorkerParts, { messages }: WorkerMessageBatch): Promise<void> {
+  const { airlift, jobFunction } = parts;
+  const asked = messages.flatMap(({ body }) => readStartRequest(body) ?? []);
+  const jobs = messages.filter(({ body }) => !readStartRequest(body));
+  // Whoever drains finds all jobs, so one is enough.
+  const depth = Math.max(...asked.map((request) => request.depth));
+  const draining = asked.length > 0 ? drain(parts, { depth }) : undefined;
+  // It may fail while the jobs run.
+  draining?.catch(() => undefined);
+  await takeJobMessages(jobFunction, jobs, airlift.options.logger ?? createWorkerLogger());
+  await draining;
+}
