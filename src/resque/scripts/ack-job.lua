@@ -10,6 +10,7 @@ ARGV  1 the payload up to where its ends differ, 2 and 3 the entry's text before
 Returns {commands, 1}; {commands, 0} if the entry is gone, as it was settled already or its lease has ended: then nothing was written
 Keeps: nothing is taken before it has been written; if a command is refused, what was written before is taken back, and the error told. The first
       write is one that a full database refuses. A status that cannot be written keeps nothing from being settled.
+Longer than 60 lines, because these steps are safe only together.
 ]]
 local entry, kind, rest, commands, undo = ARGV[2] .. ARGV[1] .. ARGV[3], ARGV[6], 4, 2, {}
 if not redis.call('ZSCORE', KEYS[1], entry) then return {2, 0} end
