@@ -2,14 +2,15 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import type { Hono } from "hono";
 import { type LambdaContext as FullLambdaContext, handle, type LambdaEvent } from "hono/aws-lambda";
 import type { Airlift, DrainOptions } from "../airlift.ts";
+import { guardLogger } from "../core/guard-logger.ts";
 import type { Logger } from "../core/job-context.ts";
 import type { JobBatchReply, JobReply } from "../core/job-message.ts";
 import { logEvents } from "../core/log-events.ts";
 import type { DrainReport } from "../core/report.ts";
 import { readStartRequest } from "../core/start-drain.ts";
 import type { JobFunction } from "../job-function/job-function.ts";
+import { guardLateErrors, type LateErrorGuard } from "./guard-late-errors.ts";
 import { createJsonLogger, type LogLevel } from "./json-logger.ts";
-import { guardLateErrors, type LateErrorGuard } from "./node.ts";
 
 export { startByInvoke } from "./start-by-invoke.ts";
 
@@ -46,7 +47,7 @@ let guard: LateErrorGuard | undefined;
  * ```
  */
 export function toLambdaHandler(airlift: Airlift): LambdaHandler<unknown, DrainReport> {
-  const logger = airlift.options.logger ?? createLambdaLogger();
+  const logger = guardLogger(airlift.options.logger ?? createLambdaLogger());
   return (event, context) =>
     requestId.run(context.awsRequestId, async () => {
       const deadlineMs = Date.now() + context.getRemainingTimeInMillis();
@@ -90,7 +91,7 @@ export function toLambdaJobHandler(jobFunction: JobFunction): LambdaHandler<unkn
 export function lambdaDrainOptions(
   logger: Logger = createLambdaLogger(),
 ): Required<Pick<DrainOptions, "onEvent" | "runHandler">> {
-  guard ??= guardLateErrors(logger);
+  guard ??= guardLateErrors(guardLogger(logger));
   return { onEvent: logEvents(logger), runHandler: guard.runHandler };
 }
 
