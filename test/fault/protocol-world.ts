@@ -1,9 +1,9 @@
 import type { Redis } from "ioredis";
 import { StoreError } from "../../src/core/errors.ts";
 import { OK, type Outcome, RELEASED, REQUEUED } from "../../src/core/outcome.ts";
+import { createRegistry } from "../../src/core/registry.ts";
 import type { Claim, DrainStore, ExchangeParams, Settlement } from "../../src/core/store.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
-import { createRegistry } from "../../src/core/registry.ts";
 import type { DeadRedisDrain } from "../../src/resque/dead-drain.ts";
 import { type DrainDescription, drainKeys } from "../../src/resque/drain-identity.ts";
 import { createKeys } from "../../src/resque/keys.ts";
