@@ -29,7 +29,7 @@ for i = nslots, 1, -1 do
 end
 if stays then
   if #deletes > 0 then redis.call('DEL', unpack(deletes)) end
-  return {commands + 1, returned}
+  return {commands + math.min(#deletes, 1), returned}
 end
 for i = 5 + nslots, #KEYS - nq do deletes[#deletes + 1] = KEYS[i] end
 redis.call('DEL', unpack(deletes))
