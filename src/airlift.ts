@@ -7,6 +7,8 @@ import { UsageError } from "./core/errors.ts";
 import type { OnEvent } from "./core/events.ts";
 import { slotsFor } from "./core/exchange-loop.ts";
 import { optionsOf, resolveSingle, type SingleOptions } from "./core/fleet-options.ts";
+import { guardListeners } from "./core/guard-listeners.ts";
+import { guardLogger } from "./core/guard-logger.ts";
 import { concurrencyWithin } from "./core/host-limits.ts";
 import type { AnyJobDefinition } from "./core/job.ts";
 import type { RunHandler } from "./core/job-runner.ts";
@@ -139,8 +141,9 @@ export function createAirlift<
   const registry = createRegistry(options.jobs);
   const platform = options.platform ?? runtimeName();
   const logger = options.logger ?? consoleLogger;
+  const emit = guardListeners(options.onEvent ? [options.onEvent] : [], guardLogger(logger));
   const loadHooks = createHookLoader(
-    { app: options.hooks, find: registry.find, clock: systemClock, logger },
+    { app: options.hooks, find: registry.find, clock: systemClock, logger, emit },
     options.jobs,
   );
   const statusPolicy = createStatusPolicy(options.status, options.jobs);
@@ -150,7 +153,7 @@ export function createAirlift<
     loadedEnqueuer ??= import("./enqueue-jobs.ts").then(({ createEnqueuer }) =>
       createEnqueuer({
         ...{ redis, keys, registry, loadHooks, bigIntegers },
-        ...{ status: options.status, nowMs: systemClock.nowMs },
+        ...{ status: options.status, nowMs: systemClock.nowMs, emit },
       }),
     );
     return loadedEnqueuer;
@@ -161,7 +164,7 @@ export function createAirlift<
     queueOf: (className) => registry.find(className)?.queue,
     onEnqueued: async (jobs) => (await loadHooks())?.afterEnqueue(jobs),
   });
-  const resources = options.resources && createResources(options.resources, systemClock, logger);
+  const resources = options.resources && createResources(options.resources, systemClock, logger, emit);
   resolveSingle("createAirlift", settings.single, leaseMs);
   const kickOptions = typeof settings.kick === "function" ? { start: settings.kick } : settings.kick;
   const hasFleet = kickOptions ?? settings.successor ?? settings.scaleOut ?? (settings.recordDrains || undefined);

@@ -1,3 +1,4 @@
+import type { EmitAppEvent } from "./core/app-event.ts";
 import { UsageError } from "./core/errors.ts";
 import type { AnyJobDefinition, JobDefinition } from "./core/job.ts";
 import type { StatusOptions } from "./core/job-status.ts";
@@ -57,6 +58,7 @@ export interface EnqueuerOptions {
   /** Of all classes that say nothing of it themselves. */
   readonly status: StatusOptions | undefined;
   readonly nowMs: () => number;
+  readonly emit: EmitAppEvent;
 }
 
 /** A job on its way; what it is like for hooks, and what is sent of it. */
@@ -103,6 +105,11 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
       allowed.map(({ encoded }) => encoded),
       { nowMs: now },
     );
+    const [replaced, dropped] = [outcome.replaced.size, outcome.dropped.size];
+    options.emit?.({
+      ...{ kind: "jobs-enqueued", enqueued: allowed.length - replaced - dropped, replaced },
+      dropped: dropped + prepared.length - allowed.length,
+    });
     await hooks?.afterEnqueue(
       allowed.filter((_job, index) => !outcome.dropped.has(index)),
       given,

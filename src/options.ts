@@ -102,7 +102,7 @@ export interface AirliftOptions<
   readonly platform?: string;
   /** @default warnings and errors to the console */
   readonly logger?: Logger;
-  /** Told everything that happens in a drain. */
+  /** Told everything that happens: in drains, and of what this app enqueues and opens. */
   readonly onEvent?: OnEvent;
 }
 

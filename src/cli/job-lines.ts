@@ -31,6 +31,10 @@ export function formatEvent(event: DrainEvent): string | undefined {
     case "job-checkin":
     case "drain-ended":
     case "drain-failed":
+    case "jobs-enqueued":
+    case "resource-opened":
+    // It is logged.
+    case "hook-failed":
       return undefined;
     default:
       return event satisfies never;

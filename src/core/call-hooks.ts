@@ -8,19 +8,27 @@ import { within } from "./within.ts";
 /** How long is waited for a hook: one that hangs must not take the place of jobs. */
 const LIMIT_MS = 5_000;
 
-export function createHooks({ app, find, clock, logger }: HooksOptions): Hooks {
+export function createHooks({ app, find, clock, logger, emit }: HooksOptions): Hooks {
   const log = guardLogger(logger);
 
   const guard = (name: keyof AppHooks, job: EnqueuedJob | undefined, call: () => unknown): unknown => {
     const fields = job && { queue: job.queue, class: job.class };
-    const report = (error: unknown): void => log.error(`the hook ${name} failed`, { ...fields, error });
+    const tell = (error: unknown): void => emit?.({ kind: "hook-failed", hook: name, ...fields, error });
+    const report = (error: unknown): void => {
+      log.error(`the hook ${name} failed`, { ...fields, error });
+      tell(error);
+    };
     const wait = async (promise: PromiseLike<unknown>): Promise<unknown> => {
       let answer: unknown;
       const ending = promise.then((value) => {
         answer = value;
       });
       const hasEnded = await within(clock, LIMIT_MS, ending);
-      if (!hasEnded) log.error(`the hook ${name} did not end within ${LIMIT_MS} ms`, { ...fields });
+      if (!hasEnded) {
+        const message = `the hook ${name} did not end within ${LIMIT_MS} ms`;
+        log.error(message, { ...fields });
+        tell(new Error(message));
+      }
       return answer;
     };
     try {

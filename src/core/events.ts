@@ -1,3 +1,4 @@
+import type { AppEvent } from "./app-event.ts";
 import type { CheckIn } from "./checkins.ts";
 import type { StoreError } from "./errors.ts";
 import type { Outcome } from "./outcome.ts";
@@ -7,6 +8,7 @@ import type { StartRequest } from "./start-drain.ts";
 
 /** Everything that a drain tells while it runs. A listener that throws breaks nothing. */
 export type DrainEvent =
+  | AppEvent
   | { readonly kind: "drain-started"; readonly drainId: string }
   | { readonly kind: "job-claimed"; readonly queue: string; readonly class: string | undefined; readonly slot: number }
   | {

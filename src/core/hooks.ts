@@ -1,3 +1,4 @@
+import type { EmitAppEvent } from "./app-event.ts";
 import type { Clock } from "./clock.ts";
 import type { JobContext, Logger } from "./job-context.ts";
 import type { CompletedJob } from "./job-status.ts";
@@ -55,6 +56,7 @@ export interface HooksOptions {
   readonly find: (className: string) => HookOwner | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly emit?: EmitAppEvent;
 }
 
 /** Calls hooks: the app's, then the class's. Nothing here ever throws, and no promise rejects or takes longer than the limit. */

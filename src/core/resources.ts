@@ -1,3 +1,4 @@
+import type { EmitAppEvent } from "./app-event.ts";
 import type { Clock } from "./clock.ts";
 import { UsageError } from "./errors.ts";
 import type { Logger } from "./job-context.ts";
@@ -27,7 +28,12 @@ const CLOSE_LIMIT_MS = 5_000;
  * Opens each resource at its first use, once for everybody; one that could not be opened is tried again at the next use. Disposing
  * closes what is open by `Symbol.asyncDispose` or `Symbol.dispose`, the last one first; values that have neither are left as they are.
  */
-export function createResources(factories: ResourceFactories, clock: Clock, logger: Logger): Resources {
+export function createResources(
+  factories: ResourceFactories,
+  clock: Clock,
+  logger: Logger,
+  emit?: EmitAppEvent,
+): Resources {
   const opening = new Map<string, Promise<unknown>>();
   /** In the order in which they were open: one that uses another while it opens is closed before it. */
   const open: { readonly name: string; readonly value: unknown }[] = [];
@@ -38,8 +44,10 @@ export function createResources(factories: ResourceFactories, clock: Clock, logg
     if (earlier !== undefined) return earlier;
     if (isClosed) return Promise.reject(new UsageError(`the resource ${JSON.stringify(name)}: the app is closed`));
     const promise = (async () => {
+      const startedMs = clock.nowMs();
       const value = await factory();
       open.push({ name, value });
+      emit?.({ kind: "resource-opened", name, durationMs: clock.nowMs() - startedMs });
       return value;
     })();
     opening.set(name, promise);
