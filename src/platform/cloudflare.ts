@@ -2,7 +2,7 @@ import type { Hono } from "hono";
 import type { Airlift, DrainOptions } from "../airlift.ts";
 import type { HostLimits } from "../core/host-limits.ts";
 import { logEvents } from "../core/log-events.ts";
-import { readStartRequest } from "../core/start-drain.ts";
+import { readStartRequest, type StartDrain } from "../core/start-drain.ts";
 import { createHttpApp, type HttpAppOptions } from "../http/app.ts";
 import type { JobFunction } from "../job-function/job-function.ts";
 import { useParts, type WorkerContext, type WorkerSetup } from "./cloudflare-invocation.ts";
@@ -50,6 +50,9 @@ export interface WorkerHandlers<Env> {
 /** Of one invocation on any plan; of the 32 Workers that it may call it is one itself. */
 const LIMITS: HostLimits = { maxConnections: 6, maxInvocations: 31 };
 const MAX_REQUESTS = { free: 50, paid: 10_000 };
+/** Behind an answer, with some room; and what enqueueing may have taken of the requests. */
+const BEHIND_MS = 28_000;
+const REQUESTS_BEFORE = 8;
 
 /**
  * Makes a Worker of an app: an HTTP API, and drains that keep within what Cloudflare allows one invocation: time, requests, connections, calls of other
@@ -87,6 +90,27 @@ export function toWorker<Env>(setup: WorkerParts | WorkerSetup<Env, WorkerParts>
   };
 }
 
+/**
+ * A `kick` that drains behind the answer to who has enqueued: Cloudflare lets a request go on for 30 seconds. Where jobs take longer, let a Queue
+ * start the drain: docs/cloudflare.md.
+ *
+ * @example
+ * ```ts
+ * export default toWorker((env: Env, context) => ({
+ *   airlift: createAirlift({ redis: upstash({ url: env.URL, token: env.TOKEN }), queues: ["mail"], jobs, kick: drainBehind(context) }),
+ * }));
+ * ```
+ * @param context of the invocation that enqueues
+ */
+export function drainBehind(
+  context: WorkerContext,
+  { plan, limits }: Pick<WorkerParts, "plan" | "limits"> = {},
+): StartDrain {
+  const { maxRequests = 0, ...others } = limitsOf({ plan, ...(limits && { limits }) });
+  const left = { ...others, maxRequests: Math.max(1, maxRequests - REQUESTS_BEFORE), forMs: BEHIND_MS };
+  return (_request, drain) => context.waitUntil(drain(left));
+}
+
 async function close({ airlift, jobFunction }: WorkerParts): Promise<void> {
   await Promise.all([airlift.close(), jobFunction?.close()]);
 }
@@ -96,7 +120,7 @@ function toApi(parts: WorkerParts): Hono {
   return createHttpApp({ ...airlift, drain: (options) => airlift.drain({ ...limitsOf(parts), ...options }) }, http);
 }
 
-function limitsOf({ plan = "free", limits }: WorkerParts): HostLimits {
+function limitsOf({ plan = "free", limits }: Pick<WorkerParts, "plan" | "limits">): HostLimits {
   return { ...LIMITS, maxRequests: MAX_REQUESTS[plan], ...limits };
 }
 
@@ -104,8 +128,13 @@ async function drain(parts: WorkerParts, options: Pick<DrainOptions, "depth"> = 
   const { airlift, maxDrainMs = MAX_INVOCATION_MS } = parts;
   const logger = airlift.options.logger ?? createWorkerLogger();
   const deadlineMs = Date.now() + maxDrainMs;
-  const report = await airlift.drain({ ...limitsOf(parts), ...options, deadlineMs, onEvent: logEvents(logger) });
-  logger.info("drained", { ...report });
+  try {
+    const report = await airlift.drain({ ...limitsOf(parts), ...options, deadlineMs, onEvent: logEvents(logger) });
+    logger.info("drained", { ...report });
+  } catch (error) {
+    logger.error("the drain failed", { error });
+    throw error;
+  }
 }
 
 /** Requests for a drain are what `kick`, `successor` and `scaleOut` of the app have sent; any other message brings a job. */
