@@ -141,6 +141,7 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
     },
 
     async enqueue(job, args, when = {}) {
+      checkJob("enqueue", job);
       const { queue } = job;
       if (queue === undefined || queue === "") {
         throw new UsageError(`enqueue: class ${JSON.stringify(job.class)} has no queue: give one in its definition`);
@@ -155,6 +156,8 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
     },
 
     async enqueueAll(jobs) {
+      if (!Array.isArray(jobs)) throw new UsageError(`enqueueAll: expected an array of jobs, got ${show(jobs)}`);
+      for (const [index, job] of jobs.entries()) checkJob(`enqueueAll: ${index}`, job);
       const endOf = await send(jobs);
       const counts = { queued: 0, delayed: 0, replaced: 0, dropped: 0 };
       const ids: (string | undefined)[] = [];
@@ -168,6 +171,16 @@ export function createEnqueuer(options: EnqueuerOptions): Enqueuer {
       return { enqueued: queued + delayed, replaced, dropped, ...(ids.length > 0 && { ids }) };
     },
   };
+}
+
+/** Other libraries take the class, or the queue, first. */
+function checkJob(what: string, job: unknown): void {
+  if (typeof job === "object" && job !== null) return;
+  throw new UsageError(`${what}: expected { queue, class, args } or what defineJob returns, got ${show(job)}`);
+}
+
+function show(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : value === null ? "null" : typeof value;
 }
 
 /** Gives the jobs of one list their ids, if their status is kept. A promise for the first one only: lists are long. */

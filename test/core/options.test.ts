@@ -138,6 +138,8 @@ describe("a wrong option of drain is told before anything is sent", () => {
 
 describe("a wrong job is told before anything is sent", () => {
   test.each([
+    [undefined, /enqueue: expected \{ queue, class, args \} or what defineJob returns, got undefined/],
+    ["mail", /enqueue: expected \{ queue, class, args \} or what defineJob returns, got "mail"/],
     [{ class: "A" }, /enqueue: class "A" has no queue/],
     [{ queue: "", class: "A" }, /enqueue: class "A" has no queue/],
     [{ queue: "q", class: "" }, /class: expected a non-empty string/],
@@ -147,6 +149,13 @@ describe("a wrong job is told before anything is sent", () => {
     sent.length = 0;
     await expect(createAirlift(good).enqueue(job as never)).rejects.toThrow(message);
     expect(sent).toEqual([]);
+  });
+
+  test.each([
+    [{ queue: "q", class: "A" }, /enqueueAll: expected an array of jobs, got object/],
+    [["mail", "A"], /enqueueAll: 0: expected \{ queue, class, args \} .*, got "mail"/],
+  ])("by enqueueAll, if it is no list of jobs: %o", async (jobs, message) => {
+    await expect(createAirlift(good).enqueueAll(jobs as never)).rejects.toThrow(message);
   });
 
   test("by enqueueAll, wherever in the list it is", async () => {
