@@ -5,6 +5,7 @@ import { isOver, type Outcome } from "../core/outcome.ts";
 import type { Registry } from "../core/registry.ts";
 import type { Claim, ClaimedJob, Detached, Settlement } from "../core/store.ts";
 import { countsAttempt, countsFailure } from "../core/tally.ts";
+import type { ClassLimits } from "./claim-rules.ts";
 import type { RedisClient, Usage } from "./client.ts";
 import { detachedEntry } from "./detached-entry.ts";
 import { createDrainLocks } from "./drain-locks.ts";
@@ -23,6 +24,7 @@ interface AckSettings {
   readonly maxFailed: number;
   /** If the job's status is kept. */
   readonly status: StatusOptions | undefined;
+  readonly limits: ClassLimits;
 }
 
 /** An acknowledgement's JSON. With the job's payload it holds all that settles the job as its drain would have. */
@@ -49,8 +51,9 @@ export function detachedOf(
   });
 }
 
-function createAck(claim: Claim, leaseMs: number, { failedQueues, maxFailed, status }: AckSettings): JobAck {
-  const { head, cutBytes: cut, append } = detachedEntry(claim);
+function createAck(claim: Claim, leaseMs: number, settings: AckSettings): JobAck {
+  const { failedQueues, maxFailed, status, limits } = settings;
+  const { head, cutBytes: cut, append } = detachedEntry(claim, limits);
   const ack: AckText = {
     ...{ head, cut, append, leaseMs },
     ...(failedQueues && { failedQueues }),
@@ -123,7 +126,7 @@ export function createAckStore(options: AckStoreOptions): AckStore {
         {
           script: ackJobScript,
           keys: [
-            ...[keys.retries, keys.processed, keys.failures, ...to.keys],
+            ...[keys.retries, keys.processed, keys.failures, keys.running, ...to.keys],
             ...(lock ? [lock.key] : []),
             ...(status ? [keys.job(status.id)] : []),
           ],

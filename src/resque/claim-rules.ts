@@ -1,5 +1,5 @@
 import type { LimitOptions } from "../core/limit.ts";
-import type { Settlement } from "../core/store.ts";
+import type { Claim, Settlement } from "../core/store.ts";
 import type { QueueCursor } from "./queue-cursors.ts";
 
 /** The limits of the classes that have one. */
@@ -40,7 +40,12 @@ function encode({ running, rate, by }: LimitOptions) {
   return { running, jobs: rate?.jobs, ms: rate?.periodMs, by: path };
 }
 
-/** Whether a job may hold a place in `airlift:running`. What is no job to us may be one to Redis, which reads less of it. */
-function mayHold({ claim: { job } }: Settlement, limits: ClassLimits): boolean {
-  return job.kind !== "job" || limits.get(job.class)?.running !== undefined;
+/** Whether a job holds a place in `airlift:running`. */
+export function holdsPlace({ job }: Claim, limits: ClassLimits): boolean {
+  return job.kind === "job" && limits.get(job.class)?.running !== undefined;
+}
+
+/** What is no job to us may be one to Redis, which reads less of it. */
+function mayHold({ claim }: Settlement, limits: ClassLimits): boolean {
+  return claim.job.kind !== "job" || holdsPlace(claim, limits);
 }

@@ -184,7 +184,7 @@ function failedQueueOf({ claim, outcome }: Settlement): readonly string[] {
 
 /** What the script is told of one settlement that is not simply done: its kind, and what the kind needs. */
 function settlementArgs(
-  { description }: ExchangeContext,
+  { description, limits }: ExchangeContext,
   { claim, outcome }: Settlement,
   {
     nowMs,
@@ -217,7 +217,7 @@ function settlementArgs(
       return ["w", head, Math.ceil(nowMs + outcome.afterMs), cutBytes, append, isRetry ? 1 : 0];
     }
     case "detached": {
-      const { head, cutBytes, append } = detachedEntry(claim);
+      const { head, cutBytes, append } = detachedEntry(claim, limits);
       return ["w", head, Math.ceil(nowMs + outcome.afterMs), cutBytes, append, 0];
     }
     case "dropped":

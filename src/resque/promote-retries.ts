@@ -24,7 +24,7 @@ export function retriesCall(
   const after = afterNoJob("a member of airlift:retries that Airlift did not write", worker);
   return {
     script: promoteRetriesScript,
-    keys: call.keys,
+    keys: [...call.keys, keys.running],
     args: [...call.args, after, redisNowMs, Math.min(MAX_BATCH, maxJobs), ...names.keys()],
   };
 }

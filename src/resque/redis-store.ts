@@ -226,7 +226,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     const acks = await import("./ack.ts");
     const { status } = options;
     const settled = settle.filter((settlement) => !lost.includes(settlement));
-    return acks.detachedOf(settled, { failedQueues, maxFailed, status });
+    return acks.detachedOf(settled, { failedQueues, maxFailed, status, limits: registry.limits });
   };
 
   const existing = async (others: readonly string[]): Promise<boolean> => {

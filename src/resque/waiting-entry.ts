@@ -13,16 +13,19 @@ export interface WaitingEntry {
   readonly failedAtMs?: number;
   /** It runs at a receiver; what it waits for is the end of its lease there. */
   readonly isDetached?: true;
+  /** … and keeps its place under the limit of its class meanwhile, in `airlift:running` under the entry's id. */
+  readonly isLimited?: boolean;
 }
 
 /** Enough to tell why; the whole text would be kept once for each job that waits. */
 const MAX_ERROR_CHARS = 500;
 
 /** The JSON of an entry up to its payload, which follows by the script that has its bytes, and a brace. */
-export function waitingEntry({ id, queue, attempt, failure, failedAtMs, isDetached }: WaitingEntry): string {
+export function waitingEntry({ id, queue, attempt, failure, failedAtMs, isDetached, isLimited }: WaitingEntry): string {
   const entry = {
     ...{ id, queue, attempt },
     ...(isDetached && { detached: true }),
+    ...(isLimited && { limited: true }),
     ...(failedAtMs !== undefined && { failed_at: toFailedAt(failedAtMs) }),
     ...(failure && { exception: failure.exception, error: failure.message.slice(0, MAX_ERROR_CHARS) }),
   };

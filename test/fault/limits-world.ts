@@ -1,9 +1,10 @@
 import type { Redis } from "ioredis";
 import { StoreError } from "../../src/core/errors.ts";
 import type { LimitOptions } from "../../src/core/limit.ts";
-import { OK, RELEASED, REQUEUED } from "../../src/core/outcome.ts";
+import { OK, type Outcome, RELEASED, REQUEUED } from "../../src/core/outcome.ts";
 import { createRegistry } from "../../src/core/registry.ts";
-import type { Claim, DrainStore, ExchangeParams, Settlement } from "../../src/core/store.ts";
+import type { Claim, Detached, DrainStore, ExchangeParams, Settlement } from "../../src/core/store.ts";
+import { removeRetries, runRetries } from "../../src/resque/admin/retries.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
 import type { DeadRedisDrain } from "../../src/resque/dead-drain.ts";
 import { type DrainKeys, drainKeys } from "../../src/resque/drain-identity.ts";
@@ -15,7 +16,7 @@ import { idIn } from "./payload-forms.ts";
 
 export type LimitedClass = "One" | "Tenant" | "Rate" | "Both" | "Free";
 export type LimitFate = "delivered" | "request-lost" | "request-late" | "reply-lost";
-type Ended = "ok" | "released" | "requeued";
+type Ended = "ok" | "released" | "requeued" | "detached" | "detached-briefly";
 
 export type LimitStep =
   | { readonly kind: "enqueue"; readonly queue: number; readonly jobs: readonly (readonly [LimitedClass, number])[] }
@@ -35,10 +36,26 @@ export type LimitStep =
   /** The lease of every drain that crashed has ended long since. */
   | { readonly kind: "expire" }
   | { readonly kind: "recover"; readonly drain: number }
+  /** A receiver tells how its job ended, or tells it again. */
+  | {
+      readonly kind: "acknowledge";
+      readonly ago: number;
+      readonly outcome: "ok" | "released" | "requeued" | "postponed";
+      readonly fate: LimitFate;
+    }
+  /** What is due goes back to its queue. */
+  | { readonly kind: "promote"; readonly drain: number }
+  /** Someone makes all that waits due, or removes it. */
+  | { readonly kind: "admin"; readonly change: "run" | "remove" }
   /** A late request arrives. */
   | { readonly kind: "arrive"; readonly ago: number };
 
 const PERIOD_MS = 15;
+const OUTCOMES: Readonly<Record<Ended | "postponed", Outcome>> = {
+  ...{ ok: OK, released: RELEASED, requeued: REQUEUED, postponed: { kind: "postponed", afterMs: 5 } },
+  detached: { kind: "detached", afterMs: 60_000, dispatch: async () => undefined },
+  "detached-briefly": { kind: "detached", afterMs: 5, dispatch: async () => undefined },
+};
 const rate = (jobs: number): NonNullable<LimitOptions["rate"]> => ({ jobs, periodMs: PERIOD_MS });
 /** Two versions of one app. */
 const VERSIONS: readonly Readonly<Partial<Record<LimitedClass, LimitOptions>>>[] = [
@@ -90,6 +107,8 @@ interface Picture {
   readonly slots: ReadonlyMap<string, ReadonlyMap<number, number>>;
   readonly running: Readonly<Record<string, string>>;
   readonly drains: ReadonlyMap<string, number>;
+  /** Id of the entry of a detached job that waits → job. */
+  readonly detached: ReadonlyMap<string, number>;
   readonly nowMs: number;
 }
 
@@ -104,7 +123,12 @@ export class LimitsWorld {
   readonly #late: { readonly letter: Letter; readonly caller: Caller }[] = [];
   /** Starts of jobs of a rate: between which two moments, by Redis' clock. */
   readonly #starts: { readonly job: Job; readonly fromMs: number; readonly toMs: number }[] = [];
+  readonly #detached: { readonly caller: Caller; readonly detached: Detached }[] = [];
+  /** Id of the entry of a detached job → when its lease ends. */
+  readonly #leaseEnds = new Map<string, number>();
   #before: Picture | undefined;
+  /** Just before the last request was carried out, by Redis' clock. */
+  #sentMs = 0;
 
   constructor(redis: Redis, client: RedisClient, namespace: string) {
     this.#redis = redis;
@@ -124,6 +148,8 @@ export class LimitsWorld {
     await this.#expire();
     const last = this.#open(0);
     for (const dead of (await last.store.survey()).dead) await last.store.recover(dead);
+    await runRetries(this.#context(), { all: true });
+    while ((await this.#redis.zcard(this.#keys.retries)) > 0) await last.store.promote();
     this.#before = await this.#look();
     for (let exchanges = 0; ; exchanges++) {
       if (exchanges > 1_000) throw new Error("jobs are left that never start");
@@ -218,11 +244,33 @@ export class LimitsWorld {
         for (const drain of dead) await this.#send(caller, "delivered", () => caller.store.recover(drain));
         return;
       }
+      case "acknowledge": {
+        const told = this.#detached.at(-1 - (step.ago % Math.max(1, this.#detached.length)));
+        if (!told) return;
+        const { ack, settlement } = told.detached;
+        const ended = { ...settlement, outcome: OUTCOMES[step.outcome] };
+        await this.#send(told.caller, step.fate, () => told.caller.store.settleDetached(ack, ended));
+        return;
+      }
+      case "promote":
+        await this.#send(caller, "delivered", () => caller.store.promote());
+        return;
+      case "admin": {
+        const change = step.change === "run" ? runRetries : removeRetries;
+        await change(this.#context(), { all: true });
+        this.#before = await this.#look();
+        this.#checkPlaces(this.#before);
+        return;
+      }
       case "arrive": {
         const [old] = this.#late.splice(-1 - (step.ago % Math.max(1, this.#late.length)), 1);
         if (old) await this.#deliver(old.letter, old.caller);
       }
     }
+  }
+
+  #context() {
+    return { client: this.#client, keys: this.#keys, nowMs: Date.now };
   }
 
   async #expire(): Promise<void> {
@@ -242,6 +290,7 @@ export class LimitsWorld {
     caller.pending = undefined;
     for (const { claim } of params.settle) caller.free.add(claim.slot);
     for (const slot of params.fill) caller.free.add(slot);
+    for (const detached of result.detached ?? []) this.#detached.push({ caller, detached });
     for (const claim of result.claims) {
       caller.free.delete(claim.slot);
       caller.held.push(claim);
@@ -260,7 +309,7 @@ export class LimitsWorld {
     for (const [index, claim] of caller.held.entries()) {
       const kind = step.outcomes[index];
       if (kind === "requeued") caller.hasRequeued = true;
-      if (kind) settle.push({ claim, outcome: kind === "ok" ? OK : kind === "released" ? RELEASED : REQUEUED });
+      if (kind) settle.push({ claim, outcome: OUTCOMES[kind] });
       else goesOn.push(claim);
     }
     caller.held = goesOn;
@@ -290,6 +339,7 @@ export class LimitsWorld {
 
   async #deliver(letter: Letter, caller: Caller): Promise<unknown> {
     const fromMs = await this.#nowMs();
+    this.#sentMs = fromMs;
     const reply = await letter.deliver();
     const before = this.#before as Picture;
     const after = await this.#look();
@@ -308,11 +358,12 @@ export class LimitsWorld {
   }
 
   async #look(): Promise<Picture> {
-    const { drains, running } = this.#keys;
+    const { drains, running, retries } = this.#keys;
     const slotKeys = this.#all.flatMap(({ own }) => own.slots);
     const pipeline = this.#redis.pipeline().hgetall(running).zrange(drains, 0, -1, "WITHSCORES").mget(slotKeys);
+    pipeline.zrange(retries, 0, -1, "WITHSCORES");
     for (const queue of QUEUES) pipeline.lrange(this.#keys.queue(queue), 0, -1);
-    const [fields, flat, entries, ...lists] = ((await pipeline.exec()) ?? []).map(([, reply]) => reply);
+    const [fields, flat, entries, waiting, ...lists] = ((await pipeline.exec()) ?? []).map(([, reply]) => reply);
     const texts = entries as (string | null)[];
     const slots = this.#all.map(({ id, own }, index) => {
       const held = own.slots.flatMap((_, slot) => {
@@ -325,7 +376,15 @@ export class LimitsWorld {
     const leases = members.flatMap((member, i) =>
       i % 2 === 0 ? [[JSON.parse(member).id, Number(members[i + 1])] as const] : [],
     );
+    const detached = new Map<string, number>();
+    for (const [i, member] of (waiting as string[]).entries()) {
+      const id = /^\{"id":"([^"]*)".*"detached":true/.exec(member)?.[1];
+      if (i % 2 !== 0 || id === undefined) continue;
+      detached.set(id, idIn(member) ?? -1);
+      if (!this.#leaseEnds.has(id)) this.#leaseEnds.set(id, Number((waiting as string[])[i + 1]));
+    }
     return {
+      detached,
       queues: new Map(QUEUES.map((queue, i) => [queue, (lists[i] as string[]).map((raw) => idIn(raw) ?? -1)])),
       slots: new Map(slots),
       running: fields as Record<string, string>,
@@ -340,14 +399,20 @@ export class LimitsWorld {
     return `${job.class}\n${job.class === "Tenant" ? `t${job.tenant}` : ""}`;
   }
 
-  /** A place for each job that is in a slot, and none for any other. */
-  #checkPlaces({ slots, running, drains }: Picture): void {
+  /** A place for each job that is in a slot, and for each that is detached until its lease ends, and none for any other. */
+  #checkPlaces({ slots, running, drains, detached, nowMs }: Picture): void {
     const expected: Record<string, string> = {};
     for (const { id, limits } of this.#all) {
       for (const [slot, job] of slots.get(id) ?? []) {
         const name = this.#nameOf(job, limits);
         if (name !== undefined && drains.has(id)) expected[`${id}.${slot}`] = name;
       }
+    }
+    for (const [id, job] of detached) {
+      const { limits } = this.#all.find((caller) => id.startsWith(`${caller.id}.`)) as Caller;
+      const name = this.#nameOf(job, limits);
+      const endMs = this.#leaseEnds.get(id) as number;
+      if (name !== undefined && (endMs > nowMs || id in running)) expected[id] = `${name}\n${endMs}`;
     }
     const same = (a: object, b: object) =>
       JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort());
@@ -365,7 +430,7 @@ export class LimitsWorld {
       const limit = caller.limits[job.class];
       const name = this.#nameOf(id, caller.limits);
       if (limit?.running !== undefined && name !== undefined) {
-        const count = this.#countRunning(after, name);
+        const count = this.#countRunning(after, name, after.nowMs);
         if (count > limit.running)
           throw new Error(`${count} of ${JSON.stringify(name)} run, at most ${limit.running} may`);
       }
@@ -388,12 +453,16 @@ export class LimitsWorld {
     }
   }
 
-  /** Of drains whose leases have not ended long since. */
-  #countRunning({ slots, drains, nowMs }: Picture, name: string): number {
+  /** Of drains whose leases have not ended long since, and of detached jobs whose leases have not ended. */
+  #countRunning({ slots, drains, detached }: Picture, name: string, nowMs: number): number {
     let count = 0;
     for (const { id, limits } of this.#all) {
       if ((drains.get(id) ?? 0) + 60_000 < nowMs) continue;
       for (const job of slots.get(id)?.values() ?? []) if (this.#nameOf(job, limits) === name) count++;
+    }
+    for (const [id, job] of detached) {
+      const { limits } = this.#all.find((caller) => id.startsWith(`${caller.id}.`)) as Caller;
+      if ((this.#leaseEnds.get(id) as number) > nowMs && this.#nameOf(job, limits) === name) count++;
     }
     return count;
   }
@@ -425,7 +494,8 @@ export class LimitsWorld {
       const { class: className } = this.#jobs.get(id) as Job;
       const { running, rate: limitingRate } = caller.limits[className] ?? {};
       const name = this.#nameOf(id, caller.limits);
-      const isFull = running !== undefined && name !== undefined && this.#countRunning(picture, name) >= running;
+      const isFull =
+        running !== undefined && name !== undefined && this.#countRunning(picture, name, this.#sentMs) >= running;
       if (!isFull && !limitingRate) throw new Error(`job ${id} of ${className} was passed over`);
     }
   }

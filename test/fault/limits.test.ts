@@ -24,14 +24,29 @@ const enqueue = fc.record({
 const exchange = fc.record({
   kind: fc.constant("exchange" as const),
   drain,
-  outcomes: fc.array(fc.constantFrom("ok", "ok", null, "released", "requeued"), { maxLength: 3 }),
+  outcomes: fc.array(fc.constantFrom("ok", "ok", null, "released", "requeued", "detached", "detached-briefly"), {
+    maxLength: 3,
+  }),
   fill: fc.nat(3),
   beats: fc.boolean(),
   fate,
 });
+const acknowledge = fc.record({
+  kind: fc.constant("acknowledge" as const),
+  ago: fc.nat(4),
+  outcome: fc.constantFrom("ok", "ok", "released", "requeued", "postponed"),
+  fate,
+});
+const ADMINS: readonly LimitStep[] = [
+  { kind: "admin", change: "run" },
+  { kind: "admin", change: "remove" },
+];
 const step: fc.Arbitrary<LimitStep> = fc.oneof(
   { arbitrary: exchange, weight: 12 },
   { arbitrary: enqueue, weight: 3 },
+  { arbitrary: acknowledge, weight: 3 },
+  { arbitrary: fc.record({ kind: fc.constant("promote" as const), drain }), weight: 1 },
+  { arbitrary: fc.constantFrom<LimitStep>(...ADMINS), weight: 1 },
   { arbitrary: fc.record({ kind: fc.constant("arrive" as const), ago: fc.nat(6) }), weight: 2 },
   { arbitrary: fc.record({ kind: fc.constant("close" as const), drain, fate }), weight: 1 },
   { arbitrary: fc.record({ kind: fc.constant("crash" as const), drain }), weight: 1 },

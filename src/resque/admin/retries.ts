@@ -51,7 +51,7 @@ export function runRetries(context: AdminContext, selection: WaitingSelection): 
   return changeRetries(context, "run", selection);
 }
 
-/** Removes waiting jobs, and frees the unique locks that they hold. They run no more. */
+/** Removes waiting jobs, and frees what they hold: unique locks, and places under limits. They run no more. */
 export function removeRetries(context: AdminContext, selection: WaitingSelection): Promise<WaitingChanged> {
   return changeRetries(context, "remove", selection);
 }
@@ -84,7 +84,8 @@ async function changeRetries(
     let gone = 0;
     if (chosen.size > 0) {
       const window = [cursor.score, cursor.ties, read.looked, Number.MAX_SAFE_INTEGER];
-      const call = { script: changeRetriesScript, keys: [keys.retries], args: [...window, change, ...chosen.keys()] };
+      const args = [...window, change, ...chosen.keys()];
+      const call = { script: changeRetriesScript, keys: [keys.retries, keys.running], args };
       const [, done, moved] = (await client.script(call)) as [number, string[], string[]];
       for (const id of done) {
         changed.add(id);

@@ -1,18 +1,20 @@
 --[[
 ack-job: settles a job that was detached, if it still waits for its lease to end.
 
-KEYS  1 airlift:retries, 2 stat:processed, 3 stat:failed, then, for a job that goes to a list, the list and the set that names it, then, if there are
-      any, its unique lock and its status
+KEYS  1 airlift:retries, 2 stat:processed, 3 stat:failed, 4 airlift:running, then, for a job that goes to a list, the list and the set that
+      names it, then, if there are any, its unique lock and its status
 ARGV  1 the payload up to where its ends differ, 2 and 3 the entry's text before and behind it, 4 1 if the attempt counts, else 0, 5 1 if it
       failed, else 0, 6 where it goes: failed, queue (the head), wait, or "", 7 and 8 the text before and behind the payload there, 9 most entries of
       the failed list or 0, or for how long it waits (ms), 10 the list's name for its set or "", 11 the id that the lock must bear or "", 12 the status
       from its second member on or "", 13 its TTL (ms)
 Returns {commands, 1}; {commands, 0} if the entry is gone, as it was settled already or its lease has ended: then nothing was written
 Keeps: nothing is taken before it has been written; if a command is refused, what was written before is taken back, and the error told. The first
-      write is one that a full database refuses. A status that cannot be written keeps nothing from being settled.
+      write is one that a full database refuses. A place under a limit that cannot be given back, and a status that cannot be written, keep
+      nothing from being settled: the place ends with the lease.
 Longer than 60 lines, because these steps are safe only together.
 ]]
-local entry, kind, rest, commands, undo = ARGV[2] .. ARGV[1] .. ARGV[3], ARGV[6], 4, 2, {}
+-- include _place-of
+local entry, kind, rest, commands, undo = ARGV[2] .. ARGV[1] .. ARGV[3], ARGV[6], 5, 2, {}
 if not redis.call('ZSCORE', KEYS[1], entry) then return {2, 0} end
 local function attempt(...)
   commands = commands + 1
@@ -34,18 +36,23 @@ local function settle()
     attempt('ZADD', KEYS[1], string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[9]), text)
     undo[#undo + 1] = {'ZREM', KEYS[1], text}
   elseif kind ~= '' then
-    rest = 6
+    rest = 7
     local isqueue = kind == 'queue'
-    local length = attempt(isqueue and 'LPUSH' or 'RPUSH', KEYS[4], text)
-    undo[#undo + 1] = {isqueue and 'LPOP' or 'RPOP', KEYS[4]}
-    if ARGV[10] ~= '' then attempt('SADD', KEYS[5], ARGV[10]) end
+    local length = attempt(isqueue and 'LPUSH' or 'RPUSH', KEYS[5], text)
+    undo[#undo + 1] = {isqueue and 'LPOP' or 'RPOP', KEYS[5]}
+    if ARGV[10] ~= '' then attempt('SADD', KEYS[6], ARGV[10]) end
     local most = isqueue and 0 or tonumber(ARGV[9])
-    if most > 0 and length > most then attempt('LTRIM', KEYS[4], -most, -1) end
+    if most > 0 and length > most then attempt('LTRIM', KEYS[5], -most, -1) end
   end
   attempt('ZREM', KEYS[1], entry)
 end
 local settled, refusal = pcall(settle)
 if not settled then return type(refusal) == 'table' and refusal or redis.error_reply(tostring(refusal)) end
+local place = place_of(ARGV[2])
+if place then
+  redis.pcall('HDEL', KEYS[4], place)
+  commands = commands + 1
+end
 if ARGV[11] ~= '' then
   local value, id = redis.call('GET', KEYS[rest]), '.' .. ARGV[11]
   commands = commands + 1

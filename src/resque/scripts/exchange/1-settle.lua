@@ -44,7 +44,8 @@ local slot = 3 + nq
 local mine = '{"claim":"' .. ARGV[1] .. '.'
 local at = 18 + nq
 
-local done, failed, failures, waits, heads, tails, lost, freed = 0, 0, {}, {}, {}, {}, {}, {}
+-- include _place-of
+local done, failed, failures, waits, leases, heads, tails, lost, freed = 0, 0, {}, {}, {}, {}, {}, {}, {}
 local needs = {o = 1, x = 0, f = 5, m = 5, b = 5, w = 5, r = 1, q = 1}
 local i = 1
 while i <= nsettle do
@@ -68,6 +69,8 @@ while i <= nsettle do
         into[queue] = into[queue] or {}
         table.insert(into[queue], payload)
       elseif kind == 'w' then
+        local place = place_of(ARGV[at + 2])
+        if place then leases[#leases + 1] = {place, payload, ARGV[at + 3]} end
         waits[#waits + 1] = ARGV[at + 3]
         waits[#waits + 1] = ARGV[at + 2] .. string.sub(payload, 1, -1 - ARGV[at + 4]) .. ARGV[at + 5] .. '}'
         done, failed = done + ARGV[at + 6], failed + ARGV[at + 6]

@@ -1,9 +1,18 @@
 --[[
-exchange, fourth part: whether a job may start, and what its start changes. What the limits need is read when the first job asks for it: who runs
-(airlift:running, `<drain>.<slot>` → `<class>\n<key>`), and who has started lately (airlift:starts, `<class>\n<key>` → JSON: a period, then instants and
+exchange, fourth part: keeps the places of jobs that are detached; then whether a job may start, and what its start changes. What the limits need is
+read when the first job asks for it: who runs (airlift:running, `<drain>.<slot>` → `<class>\n<key>`; of a detached job `<id of its waiting entry>` →
+`<class>\n<key>\n<its lease's end in ms>`), and who has started lately (airlift:starts, `<class>\n<key>` → JSON: a period, then instants and
 counts by turns, in ms; `until` → when the key expires). A start counts from the end of the thousandth of its period that it falls into.
 Longer than 60 lines, because the two limits are one decision.
 ]]
+local moves = {}
+for _, lease in ipairs(leases) do
+  local _, name = read(lease[2])
+  if name then moves[#moves + 1], moves[#moves + 2] = lease[1], name .. '\n' .. lease[3] end
+end
+kept, refusal = pcall(function() if #moves > 0 then attempt({'HSET', KEYS[10], unpack(moves)}) end end)
+if not kept then return type(refusal) == 'table' and refusal or redis.error_reply(tostring(refusal)) end
+
 local clock
 local function now()
   if not clock then
@@ -26,8 +35,11 @@ local function count()
   local fields = call('HGETALL', KEYS[10])
   for i = 1, #fields, 2 do
     local field, name = fields[i], fields[i + 1]
-    local till = ends[string.match(field, '^(.*)%.') or '']
-    if not till then
+    -- A slot's number follows a dot.
+    local lease = string.match(field, '%-%d+$') and string.match(name, '\n(%d+)$')
+    local till = tonumber(lease) or ends[string.match(field, '^(.*)%.') or '']
+    if lease then name = string.sub(name, 1, -2 - #lease) end
+    if not till or lease and till <= now() then
       gone[#gone % 1000 + 1] = field
     elseif till > now() and not places[field] then
       busy[name] = (busy[name] or 0) + 1
