@@ -32,7 +32,7 @@ import { createRedisStore } from "./resque/redis-store.ts";
 import { type AirliftStatus, readStatus } from "./resque/status.ts";
 import { systemClock } from "./system-clock.ts";
 
-export type { AirliftOptions, AirliftStatus, Enqueued, EnqueuedAll, EnqueueRequest, ResolvedAirliftOptions };
+export type { AirliftOptions, AirliftStatus, Enqueued, EnqueuedAll, EnqueueRequest, LastDrain, ResolvedAirliftOptions };
 
 export interface EnqueueAllOptions {
   /** Starts a drain for these jobs in the way of the app's own `kick`; false for none. */
@@ -239,7 +239,7 @@ export function createAirlift<
           status: statusPolicy,
           peers,
         },
-        { ...rest, ...fleet?.limitsOf(rest) },
+        rest,
       );
       return report;
     } finally {

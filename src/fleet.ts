@@ -47,8 +47,6 @@ type When = Pick<EnqueueRequest, "queue" | "at" | "inMs">;
 /** The drains of one app, and what they do about each other. */
 export interface Fleet {
   readonly kicker: Kicker | undefined;
-  /** What its host's limits leave to a drain, when it keeps back the requests that it may have to make for others. */
-  limitsOf(limits: Pick<DrainOptions, "maxRequests">): Pick<DrainOptions, "maxRequests">;
   /**
    * Jobs were enqueued. Never rejects.
    *
@@ -85,11 +83,6 @@ export function createFleet(options: FleetOptions): Fleet {
 
   return {
     kicker,
-    limitsOf({ maxRequests }) {
-      // A kick is a look, a mark and a start; siblings are a plan and their starts.
-      const kept = (record ? 1 : 0) + (successor ? 1 : 0) + (kick ? 3 : 0) + (scaleOut?.maxDrains ?? 0);
-      return maxRequests === undefined ? {} : { maxRequests: Math.max(1, maxRequests - kept) };
-    },
     async noteEnqueued(jobs, start) {
       if (jobs.some((job) => isNow(job) && options.drains(job.queue))) await kicker?.enqueued(start);
     },
@@ -98,6 +91,7 @@ export function createFleet(options: FleetOptions): Fleet {
       return createPeers({
         ...{ store, clock, logger, askHost, depth, deadlineMs, kicker },
         successor: maySucceed ? successor : undefined,
+        mostSiblings: (scaleOut?.maxDrains ?? 1) - 1,
         siblings: scaleOut && createScaleOut(scaleOut, { store, askHost, logger, depth }),
         newMark: () => newMark(usage),
         record: record && recorder(host, usage),

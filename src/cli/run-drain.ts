@@ -33,7 +33,7 @@ export async function runDrain(options: DrainCommandOptions): Promise<void> {
         logEvent(event);
       },
       ...(options.for === undefined ? {} : { deadlineMs: Date.now() + options.for + airlift.options.marginMs }),
-      ...(options.maxJobs === undefined ? {} : { maxJobs: options.maxJobs }),
+      ...(options.maxJobs === undefined ? {} : { maxJobs: options.maxJobs, successor: false }),
     });
     progress.stop();
     process.stdout.write(`${options.json ? JSON.stringify(report) : formatReport(report)}\n`);

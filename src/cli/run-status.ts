@@ -1,7 +1,7 @@
 import type { AirliftStatus } from "../airlift.ts";
 import { openRedis } from "./open-redis.ts";
 import type { RedisOptions } from "./redis-options.ts";
-import { formatNumber } from "./report-text.ts";
+import { formatDuration, formatNumber } from "./report-text.ts";
 
 /** Options of `airlift status`. */
 export interface StatusOptions extends RedisOptions {
@@ -28,6 +28,7 @@ function formatStatus(status: AirliftStatus): string {
     ["delayed", formatNumber(status.delayed), "due times"],
     ["failed list", formatNumber(status.failed), ""],
     ["attempts", formatNumber(status.processed), `${formatNumber(status.failures)} failed`],
+    ...lastDrainRow(status.lastDrain),
   ];
   return [
     ...(status.paused ? ["everything is paused", ""] : []),
@@ -36,6 +37,12 @@ function formatStatus(status: AirliftStatus): string {
     "",
     ...alignRows(counters),
   ].join("\n");
+}
+
+function lastDrainRow(last: AirliftStatus["lastDrain"]): string[][] {
+  if (!last) return [];
+  const ago = formatDuration(Math.max(0, Date.now() - last.endedMs));
+  return [["last drain", `${ago} ago`, `${last.stopped}, ${formatNumber(last.claimed)} jobs`]];
 }
 
 /** Columns: text, number, remark. */

@@ -47,7 +47,10 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
   const budgetEndMs = deadlineMs - settings.marginMs;
   // A tick that comes too late is no mistake of whoever set the limits.
   if (deadlineMs > startedMs) checkBudget(deps, budgetEndMs - startedMs);
-  const budget = createHostBudget({ limits: options, store, registry: deps.registry, settings, clock, budgetEndMs });
+  const budget = createHostBudget({
+    ...{ limits: options, store, registry: deps.registry, settings, clock, budgetEndMs },
+    forPeers: deps.peers?.requests,
+  });
   const due = createDue({ promote: () => store.promote({ maxRequests: budget.spare }) }, deps.ticker, clock);
   const onRetry = (error: StoreError, attempt: number, delayMs: number): void =>
     emit?.({ kind: "store-retry", error, attempt, delayMs });

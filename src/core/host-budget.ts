@@ -31,6 +31,8 @@ export interface HostBudgetOptions {
   readonly settings: Pick<DrainSettings, "timeoutMs" | "leaseMs">;
   readonly clock: Clock;
   readonly budgetEndMs: number;
+  /** Requests that the drain may have to make for other drains. @default 0 */
+  readonly forPeers?: number | undefined;
 }
 
 /** To close, to count what is left, and one that has to be repeated, each with a script that Redis may not know yet. */
@@ -41,7 +43,7 @@ const EXCHANGES_AROUND = 2;
 
 /** @throws UsageError if the limits are too narrow for any job to be claimed */
 export function createHostBudget(options: HostBudgetOptions): HostBudget {
-  const { limits, store, registry, settings, clock, budgetEndMs } = options;
+  const { limits, store, registry, settings, clock, budgetEndMs, forPeers = 0 } = options;
   if (limits.maxRequests === undefined && limits.maxInvocations === undefined) return UNLIMITED;
   const { maxRequests = Number.POSITIVE_INFINITY, maxInvocations = Number.POSITIVE_INFINITY } = limits;
   const most = registry.mostUses;
@@ -55,7 +57,7 @@ export function createHostBudget(options: HostBudgetOptions): HostBudget {
   const reserved = (): number => {
     const longestLeftMs = Math.max(0, Math.min(longestMs, budgetEndMs - clock.nowMs()));
     const beats = Math.floor(longestLeftMs / (settings.leaseMs / 3));
-    return (EXCHANGES_AROUND + beats) * exchangeRequests + TO_END;
+    return (EXCHANGES_AROUND + beats) * exchangeRequests + TO_END + forPeers;
   };
   const spare = (): number => maxRequests - store.usage.requests - begunRequests - reserved();
 

@@ -14,6 +14,8 @@ export type DrainEnd = Omit<DrainReport, "drainsStarted">;
 
 /** What a drain does about others: those that run beside it, and the one after it. None of it throws: its own jobs matter more. */
 export interface DrainPeers {
+  /** Requests that it may make for others, at most: its host may count them. */
+  readonly requests: number;
   /** The drain begins. */
   begin(emit: Emit): void;
   /**
@@ -37,6 +39,8 @@ export interface PeersOptions {
   readonly kicker: Kicker | undefined;
   /** Of a kick on the drain's own bill. */
   readonly newMark: () => KickMark;
+  /** Most drains that it may start beside itself. */
+  readonly mostSiblings: number;
   /** Writes the end down; returns for how long there was none before this drain began, if that was too long. */
   readonly record: ((end: DrainEnd) => Promise<number | undefined>) | undefined;
 }
@@ -82,6 +86,9 @@ export function createPeers(options: PeersOptions): { readonly peers: DrainPeers
   };
 
   const peers: DrainPeers = {
+    // Siblings are a plan and their starts; a kick is a look, a mark and a start.
+    requests:
+      (siblings ? 1 + options.mostSiblings : 0) + (successor ? 1 : 0) + (kicker ? 3 : 0) + (options.record ? 1 : 0),
     begin(to) {
       emit = to;
       kicker?.seen(store.drainId);

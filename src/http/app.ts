@@ -4,19 +4,21 @@ import { HTTPException } from "hono/http-exception";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { describeRoute, generateSpecs, validator } from "hono-openapi";
 import type { Airlift } from "../airlift.ts";
-import { isStoreError } from "../core/errors.ts";
+import { isStoreError, UsageError } from "../core/errors.ts";
 import { addAdminRoutes } from "./admin-app.ts";
 import { requireToken } from "./auth.ts";
 import { enqueueRoute } from "./enqueue-route.ts";
 import { issuesToFieldErrors } from "./field-errors.ts";
+import { createHealthRoute } from "./health-route.ts";
 import { JOB_ROUTE, jobRoute } from "./job-route.ts";
+import { kickedBy } from "./kick.ts";
 import { mediaType, refuseContentEncoding } from "./media-type.ts";
 import { ROUTES, SPEC_OPTIONS } from "./openapi.ts";
-import { createHealthRoute, DrainQuerySchema, drainRoute, invalid, statusRoute } from "./operate-routes.ts";
+import { DrainQuerySchema, drainRoute, invalid, statusRoute } from "./operate-routes.ts";
 import { type HttpAppOptions, type ResolvedHttpAppOptions, resolveHttpAppOptions } from "./options.ts";
 import { problem, storeProblem } from "./problem.ts";
 
-export type { HttpAppOptions, HttpTokens } from "./options.ts";
+export type { HttpAppOptions, HttpKick, HttpTokens } from "./options.ts";
 
 /**
  * The HTTP API of an Airlift app, for every host that speaks `fetch`: `POST /queues/:queue/jobs`, `POST` and `GET /drain`,
@@ -37,6 +39,9 @@ export type { HttpAppOptions, HttpTokens } from "./options.ts";
  */
 export function createHttpApp(airlift: Airlift, options: HttpAppOptions = {}): Hono {
   const resolved = resolveHttpAppOptions(options, airlift.options.logger);
+  if (resolved.kick !== undefined && airlift.options.kick === undefined) {
+    throw new UsageError("createHttpApp: kick: expected an app with the option kick, which {} turns on");
+  }
   const app = new Hono();
   const allowBodyOf = bodyLimit({
     maxSize: resolved.maxBodyBytes,
@@ -63,7 +68,7 @@ export function createHttpApp(airlift: Airlift, options: HttpAppOptions = {}): H
     requireToken("enqueue", resolved.tokens.enqueue),
     async (c, next) => refuseContentEncoding(c) ?? (await next()),
     async (c, next) => (mediaType(c) === "application/x-ndjson" ? await next() : await allowBodyOf(c, next)),
-    async (c) => await enqueueRoute(c, airlift, resolved),
+    async (c) => await enqueueRoute(c, kickedBy(c, airlift, resolved), resolved),
   );
   app.post(
     "/drain",

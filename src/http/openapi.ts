@@ -33,7 +33,16 @@ const EnqueuedSchema = v.pipe(
   }),
   v.metadata({ ref: "Enqueued" }),
 );
-const HealthSchema = v.pipe(v.object({ status: v.literal("ok") }), v.metadata({ ref: "Health" }));
+const stopped = v.picklist(["empty", "deadline", "paused", "limited", "budget", "aborted", "lost", "busy"]);
+const HealthSchema = v.pipe(
+  v.object({
+    status: v.literal("ok"),
+    lastDrain: v.optional(
+      v.pipe(v.object({ endedMs: v.number(), stopped }), v.description("Left out where drains are not recorded")),
+    ),
+  }),
+  v.metadata({ ref: "Health" }),
+);
 
 /** What `airlift.status()` returns. */
 export const StatusSchema: v.GenericSchema<unknown, Awaited<ReturnType<Airlift["status"]>>> = v.pipe(
@@ -49,6 +58,15 @@ export const StatusSchema: v.GenericSchema<unknown, Awaited<ReturnType<Airlift["
     delayed: v.pipe(count, v.description("seconds for which jobs are delayed; each holds one or more")),
     retries: count,
     pausedClasses: v.array(v.string()),
+    lastDrain: v.optional(
+      v.pipe(
+        v.object({
+          ...{ endedMs: v.number(), host: v.string(), stopped, durationMs: v.number() },
+          ...{ claimed: count, succeeded: count, failed: count, remaining: count },
+        }),
+        v.description("Left out where drains are not recorded"),
+      ),
+    ),
   }),
   v.metadata({ ref: "Status" }),
 );
@@ -56,7 +74,7 @@ export const StatusSchema: v.GenericSchema<unknown, Awaited<ReturnType<Airlift["
 /** As `DrainReport` (core/report.ts). */
 export const DrainReportSchema: v.GenericSchema<unknown, DrainReport> = v.pipe(
   v.object({
-    stopped: v.picklist(["empty", "deadline", "paused", "limited", "budget", "aborted", "lost", "busy"]),
+    stopped,
     claimed: count,
     succeeded: count,
     failed: count,
@@ -145,8 +163,9 @@ export const ROUTES: Readonly<
   },
   health: {
     operationId: "getHealth",
-    summary: "Whether Redis can be reached",
-    responses: { 200: json("It can", HealthSchema), ...problems(503) },
+    summary: "Whether Redis can be reached, and whether drains still run",
+    description: "Fails, too, if drains are recorded and none has ended for longer than the server expects.",
+    responses: { 200: json("It can, and they do", HealthSchema), ...problems(503) },
   },
   status: {
     operationId: "getStatus",

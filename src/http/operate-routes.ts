@@ -3,6 +3,7 @@ import * as v from "valibot";
 import type { Airlift } from "../airlift.ts";
 import { isStoreError } from "../core/errors.ts";
 import { issuesToFieldErrors } from "./field-errors.ts";
+import { keepAlive } from "./keep-alive.ts";
 import { mediaType, unsupportedMediaType } from "./media-type.ts";
 import type { ResolvedHttpAppOptions } from "./options.ts";
 import { decodeUtf8, parseExactJson } from "./parse-json.ts";
@@ -12,28 +13,34 @@ import { type FieldError, problem, storeProblem } from "./problem.ts";
 export interface DrainRequest {
   /** For how long it may go on. A job that had nearly all of it and did not end is failed, so it should suit the jobs. */
   readonly forMs?: number | undefined;
-  /** How many jobs it may claim. */
+  /** How many jobs it may claim. It has no successor then. */
   readonly maxJobs?: number | undefined;
+  /** How many drains have started one another up to this one, as a `StartRequest` tells it. */
+  readonly depth?: number | undefined;
 }
 
-const notAMember = "is not known; a drain takes forMs and maxJobs";
+const notAMember = "is not known; a drain takes forMs, maxJobs and depth";
 const whole = "must be a whole number, at least 1";
+const aDepth = "must be a whole number, from 0 to 1000";
+const MAX_DEPTH = 1_000;
 
 interface DrainQuery {
   readonly forMs?: string | undefined;
   readonly maxJobs?: string | undefined;
+  readonly depth?: string | undefined;
 }
 
 /** The query of `/drain`. */
 export const DrainQuerySchema: v.GenericSchema<DrainQuery, DrainRequest> = v.strictObject(
-  { forMs: v.optional(digits()), maxJobs: v.optional(digits()) },
+  { forMs: v.optional(digits()), maxJobs: v.optional(digits()), depth: v.optional(depthDigits()) },
   notAMember,
 );
 
 /** The body of `POST /drain`, which may also be empty. */
 export const DrainBodySchema: v.GenericSchema<unknown, DrainRequest> = v.pipe(
-  v.strictObject({ forMs: v.optional(wholeNumber()), maxJobs: v.optional(wholeNumber()) }, ({ expected }) =>
-    expected === "never" ? notAMember : "must be an object with forMs or maxJobs, or be left out",
+  v.strictObject(
+    { forMs: v.optional(wholeNumber()), maxJobs: v.optional(wholeNumber()), depth: v.optional(depthNumber()) },
+    ({ expected }) => (expected === "never" ? notAMember : "must be an object with forMs or maxJobs, or be left out"),
   ),
   v.metadata({ ref: "DrainRequest" }),
 );
@@ -46,6 +53,14 @@ function wholeNumber() {
   return v.pipe(v.number(whole), v.safeInteger(whole), v.minValue(1, whole));
 }
 
+function depthDigits() {
+  return v.pipe(v.string(aDepth), v.regex(/^(\d{1,3}|1000)$/, aDepth), v.transform(Number));
+}
+
+function depthNumber() {
+  return v.pipe(v.number(aDepth), v.safeInteger(aDepth), v.minValue(0, aDepth), v.maxValue(MAX_DEPTH, aDepth));
+}
+
 /** Handles `/drain`: one drain, answered with its report when it has ended. */
 export async function drainRoute(
   c: Context,
@@ -55,16 +70,20 @@ export async function drainRoute(
 ): Promise<Response> {
   const body = await readDrainBody(c);
   if (body instanceof Response) return body;
-  const twice = (["forMs", "maxJobs"] as const).filter((key) => query[key] !== undefined && body[key] !== undefined);
+  const twice = (["forMs", "maxJobs", "depth"] as const).filter(
+    (key) => query[key] !== undefined && body[key] !== undefined,
+  );
   if (twice.length > 0)
     return invalid(twice.map((path) => ({ path, message: "is given in the query and in the body" })));
   const forMs = query.forMs ?? body.forMs ?? options.maxDrainMs;
   const maxJobs = query.maxJobs ?? body.maxJobs;
+  const depth = query.depth ?? body.depth ?? 0;
   if (forMs > options.maxDrainMs) {
     return invalid([{ path: "forMs", message: `must be at most ${options.maxDrainMs} (maxDrainMs of this server)` }]);
   }
   const deadlineMs = Date.now() + forMs;
-  const drain = airlift.drain({ ...options.drain, deadlineMs, ...(maxJobs !== undefined && { maxJobs }) });
+  const limited = maxJobs !== undefined && { maxJobs, successor: false as const };
+  const drain = airlift.drain({ ...options.drain, depth, deadlineMs, ...limited });
   keepAlive(c, drain);
   try {
     return c.json(await drain);
@@ -84,31 +103,6 @@ export async function statusRoute(c: Context, airlift: Airlift): Promise<Respons
   return c.json(await airlift.status());
 }
 
-/**
- * Handles `/health`: whether Redis answers, and nothing else. What was seen is remembered for `healthMaxAgeMs`; the look itself
- * is not shared between requests, as Workers forbid to wait for the I/O of another request.
- */
-export function createHealthRoute(
-  airlift: Airlift,
-  { healthMaxAgeMs, logger }: ResolvedHttpAppOptions,
-): (c: Context) => Promise<Response> {
-  let seen: { readonly atMs: number; readonly isHealthy: boolean } | undefined;
-  return async (c) => {
-    if (seen === undefined || Date.now() - seen.atMs >= healthMaxAgeMs) {
-      try {
-        await airlift.options.redis.command(["PING"]);
-        seen = { atMs: Date.now(), isHealthy: true };
-      } catch (error) {
-        if (!isStoreError(error)) throw error;
-        logger.warn(`health: ${error.message}`);
-        seen = { atMs: Date.now(), isHealthy: false };
-      }
-    }
-    if (seen.isHealthy) return c.json({ status: "ok" });
-    return problem({ kind: "store", status: 503, title: "The store cannot be used" });
-  };
-}
-
 async function readDrainBody(c: Context): Promise<DrainRequest | Response> {
   if (c.req.method === "GET") return {};
   const bytes = new Uint8Array(await c.req.arrayBuffer());
@@ -121,16 +115,6 @@ async function readDrainBody(c: Context): Promise<DrainRequest | Response> {
   if (parsed.kind === "invalid") return invalid([{ path: "", message: parsed.message }]);
   const result = v.safeParse(DrainBodySchema, Array.isArray(parsed.value) ? null : parsed.value);
   return result.success ? result.output : invalid(issuesToFieldErrors(result.issues));
-}
-
-/** A caller that hangs up must not stop the drain on hosts that end a request with its connection. */
-function keepAlive(c: Context, work: Promise<unknown>): void {
-  const settled = work.catch(() => undefined);
-  try {
-    c.executionCtx.waitUntil(settled);
-  } catch {
-    // A host without an execution context lets the drain go on anyway.
-  }
 }
 
 /** A 400 for parameters of a drain. */

@@ -1,7 +1,9 @@
+import type { Context } from "hono";
 import * as v from "valibot";
 import type { DrainOptions } from "../airlift.ts";
 import { UsageError } from "../core/errors.ts";
 import type { Logger } from "../core/job.ts";
+import type { StartRequest } from "../core/start-drain.ts";
 import { issuesToFieldErrors } from "./field-errors.ts";
 
 /** Bearer tokens for each role. A role without one is closed. */
@@ -14,6 +16,9 @@ export interface HttpTokens {
 
 /** @see HttpAppOptions#drain */
 export type HostDrainOptions = Pick<DrainOptions, "signal" | "onEvent" | "runHandler">;
+
+/** Starts a drain for jobs that came over HTTP; the context is that of their request. */
+export type HttpKick = (request: StartRequest, context: Context) => unknown;
 
 /** @see DEFAULT_HTTP_APP_OPTIONS */
 export interface HttpAppOptions {
@@ -56,6 +61,20 @@ export interface HttpAppOptions {
    * @default 5_000
    */
   readonly healthMaxAgeMs?: number | undefined;
+  /**
+   * `/health` fails if no drain has ended for so long, in milliseconds: ticks are missed, or drains fail. The app that drains must have the
+   * option `recordDrains`.
+   *
+   * @default that of the Airlift app's `recordDrains`
+   */
+  readonly maxSilenceMs?: number | undefined;
+  /**
+   * Starts a drain when jobs were enqueued over HTTP: in the background of this process, or in a way of the host's own. The app must have the
+   * option `kick`, which says how that is done everywhere else; `{}` is enough.
+   *
+   * @default the Airlift app's own
+   */
+  readonly kick?: "background" | HttpKick | undefined;
   /** What a host adds to each drain: a signal that aborts it at shutdown, `runHandler`, `onEvent`. */
   readonly drain?: HostDrainOptions | undefined;
   /**
@@ -75,6 +94,8 @@ export interface ResolvedHttpAppOptions {
   readonly maxLineBytes: number;
   readonly maxDrainMs: number;
   readonly healthMaxAgeMs: number;
+  readonly maxSilenceMs: number | undefined;
+  readonly kick: "background" | HttpKick | undefined;
   readonly drain: HostDrainOptions;
   readonly logger: Pick<Logger, "warn" | "error">;
 }
@@ -98,7 +119,7 @@ export function resolveHttpAppOptions(
       errors.map(({ path, message }) => `createHttpApp: ${path || "options"} ${message}`).join("; "),
     );
   }
-  const { tokens, queues, classes, drain, logger, ...numbers } = result.output;
+  const { tokens, queues, classes, drain, logger, kick, maxSilenceMs, ...numbers } = result.output;
   return {
     ...numbers,
     tokens: { enqueue: list(tokens?.enqueue), operate: list(tokens?.operate) },
@@ -107,6 +128,7 @@ export function resolveHttpAppOptions(
     // As given: its undefined members are not set by us.
     drain: (drain ?? {}) as HostDrainOptions,
     logger: logger ?? fallbackLogger,
+    ...{ kick, maxSilenceMs },
   };
 }
 
@@ -159,6 +181,15 @@ const OptionsSchema = v.strictObject(
     maxLineBytes: count("maxLineBytes", "bytes", 1),
     maxDrainMs: count("maxDrainMs", "milliseconds", 1),
     healthMaxAgeMs: count("healthMaxAgeMs", "milliseconds", 0),
+    maxSilenceMs: v.optional(
+      v.custom<number>((value) => Number.isFinite(value) && (value as number) > 0, "must be milliseconds, more than 0"),
+    ),
+    kick: v.optional(
+      v.custom<"background" | HttpKick>(
+        (value) => value === "background" || typeof value === "function",
+        'must be "background" or a function',
+      ),
+    ),
     drain: v.optional(
       v.strictObject(
         {
@@ -176,6 +207,6 @@ const OptionsSchema = v.strictObject(
   },
   ({ expected }) =>
     expected === "never"
-      ? "is not an option; known: tokens, queues, classes, maxBodyBytes, maxLineBytes, maxDrainMs, healthMaxAgeMs, drain, logger"
+      ? "is not an option; known: tokens, queues, classes, maxBodyBytes, maxLineBytes, maxDrainMs, healthMaxAgeMs, maxSilenceMs, kick, drain, logger"
       : "must be an object",
 );

@@ -13,6 +13,7 @@ export type ProblemKind =
   | "invalid-request"
   | "interrupted"
   | "store"
+  | "silent"
   | "internal";
 
 /** One member, parameter or path segment that is wrong. */

@@ -1,5 +1,6 @@
 import type { RedisClient, RedisCommand } from "./client.ts";
 import type { Keys } from "./keys.ts";
+import { type LastDrain, parseLastDrain } from "./last-drain.ts";
 import { isEverythingPaused, readPausedClasses } from "./paused.ts";
 
 export interface QueueStatus {
@@ -30,6 +31,8 @@ export interface AirliftStatus {
   readonly retries: number;
   /** Classes whose jobs stay where they are. */
   readonly pausedClasses: readonly string[];
+  /** How the last drain ended; left out if none is recorded. */
+  readonly lastDrain?: LastDrain | undefined;
 }
 
 /** Reads the status in two requests. */
@@ -37,13 +40,14 @@ export async function readStatus(client: RedisClient, keys: Keys): Promise<Airli
   const [names, workers, texts, failed, drains, delayed, retries] = (await client.pipeline([
     ["SMEMBERS", keys.queues],
     ["SMEMBERS", keys.workers],
-    ["MGET", keys.processed, keys.failures, keys.pauseAll, keys.pausedClasses],
+    ["MGET", keys.processed, keys.failures, keys.pauseAll, keys.pausedClasses, keys.lastDrain],
     ["LLEN", keys.failed],
     ["ZCARD", keys.drains],
     ["ZCARD", keys.delayedSchedule],
     ["ZCARD", keys.retries],
   ])) as [string[], string[], (string | null)[], number, number, number, number];
-  const [processed, failures, pauseAll = null, pausedClasses = null] = texts;
+  const [processed, failures, pauseAll = null, pausedClasses = null, last = null] = texts;
+  const lastDrain = parseLastDrain(last);
   names.sort();
   const details: RedisCommand[] = names.map((name) => ["LLEN", keys.queue(name)]);
   if (names.length > 0) details.push(["MGET", ...names.map(keys.queuePause)]);
@@ -59,5 +63,6 @@ export async function readStatus(client: RedisClient, keys: Keys): Promise<Airli
     failures: Number(failures ?? 0),
     ...{ failed, drains, delayed, retries },
     pausedClasses: readPausedClasses(pausedClasses),
+    ...(lastDrain && { lastDrain }),
   };
 }
