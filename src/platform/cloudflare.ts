@@ -10,7 +10,7 @@ import { createWorkerLogger } from "./cloudflare-logger.ts";
 import { MAX_INVOCATION_MS, takeJobMessages, type WorkerMessageBatch } from "./cloudflare-messages.ts";
 
 export type { WorkerContext } from "./cloudflare-invocation.ts";
-export { toJobMethod, toJobWorker } from "./cloudflare-jobs.ts";
+export { type JobWorkerHandlers, toJobMethod, toJobWorker } from "./cloudflare-jobs.ts";
 export { createWorkerLogger } from "./cloudflare-logger.ts";
 export type { WorkerMessage, WorkerMessageBatch } from "./cloudflare-messages.ts";
 
