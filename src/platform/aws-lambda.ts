@@ -23,6 +23,9 @@ export interface LambdaContext {
 /** A function that AWS Lambda can call. */
 export type LambdaHandler<Event, Result> = (event: Event, context: LambdaContext) => Promise<Result>;
 
+/** Kept of the function's time for the answer, or for the error of a drain that has tried to the last. */
+const ANSWER_MS = 500;
+
 /** The id of the invocation that is under way. */
 const requestId = new AsyncLocalStorage<string>();
 
@@ -50,7 +53,7 @@ export function toLambdaHandler(airlift: Airlift): LambdaHandler<unknown, DrainR
   const logger = guardLogger(airlift.options.logger ?? createLambdaLogger());
   return (event, context) =>
     requestId.run(context.awsRequestId, async () => {
-      const deadlineMs = Date.now() + context.getRemainingTimeInMillis();
+      const deadlineMs = Date.now() + context.getRemainingTimeInMillis() - ANSWER_MS;
       const depth = readStartRequest(event)?.depth ?? 0;
       const report = await airlift.drain({ ...lambdaDrainOptions(logger), deadlineMs, depth });
       logger.info("drained", { ...report });

@@ -47,11 +47,13 @@ export async function startEnvironment(
 ): Promise<LambdaEnvironment> {
   let asking: ServerResponse | undefined;
   let pending: { readonly id: string; event: string | undefined; end(invocation: Invocation): void } | undefined;
+  let timer: NodeJS.Timeout | undefined;
   let isAlive = true;
 
   const end = (invocation: Invocation): void => {
     const ended = pending;
     pending = undefined;
+    clearTimeout(timer);
     ended?.end(invocation);
   };
   const handOut = (): void => {
@@ -65,6 +67,11 @@ export async function startEnvironment(
     });
     asking.end(event);
     asking = undefined;
+    // As in AWS, the start of the process does not count.
+    timer = setTimeout(() => {
+      end({ kind: "timeout" });
+      child.kill("SIGKILL");
+    }, timeoutMs);
   };
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     if (request.url === `${PREFIX}invocation/next`) {
@@ -106,11 +113,7 @@ export async function startEnvironment(
       pending = { id: randomUUID(), event: JSON.stringify(event), end: resolve };
       child.kill("SIGCONT");
       handOut();
-      const timer = setTimeout(() => {
-        end({ kind: "timeout" });
-        child.kill("SIGKILL");
-      }, timeoutMs);
-      return promise.finally(() => clearTimeout(timer));
+      return promise;
     },
     async [Symbol.asyncDispose]() {
       if (!isAlive) return;

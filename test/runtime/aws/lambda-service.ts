@@ -32,6 +32,8 @@ export interface LambdaService extends AsyncDisposable {
   readonly url: string;
   readonly received: readonly ReceivedInvocation[];
   create(name: string, options: LambdaFunctionOptions): LambdaFunction;
+  /** As an API does with those that were idle for long. */
+  closeIdleConnections(): void;
 }
 
 export async function startLambdaService(): Promise<LambdaService> {
@@ -81,6 +83,7 @@ export async function startLambdaService(): Promise<LambdaService> {
       functions.set(name, created);
       return created;
     },
+    closeIdleConnections: () => server.closeIdleConnections(),
     async [Symbol.asyncDispose]() {
       await Promise.all(environments.map((environment) => environment[Symbol.asyncDispose]()));
       server.closeAllConnections();
