@@ -1,14 +1,17 @@
-// Your jobs: put them here. Which queues are drained is said at the end.
+// Put your jobs here.
 import { defineJob } from "airlift";
 
-const sendEmail = defineJob<[to: string, subject: string]>({
-  class: "SendEmail",
-  queue: "mail",
+const callWebhook = defineJob<[url: string, body: unknown]>({
+  class: "CallWebhook",
+  queue: "webhooks",
   timeoutMs: 20_000,
-  perform: async ([to, subject], job) => {
-    job.log.info("sent", { to, subject });
+  retry: { limit: 5 },
+  perform: async ([url, body], job) => {
+    const headers = { "content-type": "application/json" };
+    const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(body), signal: job.signal });
+    if (!response.ok) throw new Error(`${url} answered ${response.status}`);
   },
 });
 
-export const queues = ["critical=4", "mail=2", "images"];
-export const jobs = [sendEmail];
+export const queues = ["webhooks"];
+export const jobs = [callWebhook];

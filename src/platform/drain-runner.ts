@@ -1,4 +1,5 @@
 import type { Airlift, DrainOptions } from "../airlift.ts";
+import { consoleLogger } from "../console-logger.ts";
 import { UsageError } from "../core/errors.ts";
 import type { OnEvent } from "../core/events.ts";
 import { guardLogger } from "../core/guard-logger.ts";
@@ -70,20 +71,6 @@ export function createDrainRunner(what: string, airlift: Airlift, options: Drain
     }
   };
   return { run, logger };
-}
-
-/** As the app's own, if it was given none. */
-const consoleLogger: Logger = {
-  debug: () => undefined,
-  info: () => undefined,
-  // biome-ignore lint/suspicious/noConsole: the default of an option, on every host
-  warn: (message, fields) => console.warn(message, ...visible(fields)),
-  // biome-ignore lint/suspicious/noConsole: the default of an option, on every host
-  error: (message, fields) => console.error(message, ...visible(fields)),
-};
-
-function visible(fields: Record<string, unknown> = {}): Record<string, unknown>[] {
-  return Object.keys(fields).length > 0 ? [fields] : [];
 }
 
 /** Node, and what passes for it. */

@@ -34,3 +34,5 @@ const broken = defineJob({
 
 export const queues: readonly string[] = ["*"];
 export const jobs: readonly AnyJobDefinition[] = [note, gate, late, broken];
+export const jobsOfDrain: readonly AnyJobDefinition[] = jobs;
+export const jobsOfJobFunction: readonly AnyJobDefinition[] = [];

@@ -113,10 +113,13 @@ describe("what is deployed", () => {
 
 describe("the functions", () => {
   test("the schedule's drains a Redis over HTTP, without a secret", async () => {
-    await world.push("mail", job("SendEmail", "a@b.c", "hi"));
+    await using gate = await startGate();
+    gate.open();
+    await world.push("webhooks", job("CallWebhook", gate.url, { hello: 1 }));
     const drain = await loadBuilt("drain");
     const tick = request("/", { method: "POST", body: JSON.stringify({ next_run: "2026-11-21T12:00:00.000Z" }) });
     expect(await drain.default(tick, {})).toBeUndefined();
+    expect(gate.told).toEqual(['{"hello":1}']);
     expect(await world.get(world.keys.processed)).toBe("1");
     await world.expectNoTraces();
   });
@@ -137,7 +140,7 @@ describe("the functions", () => {
   });
 
   test("the background's is closed to a wrong secret and to none", async () => {
-    await world.push("mail", job("SendEmail", "a@b.c", "hi"));
+    await world.push("webhooks", job("CallWebhook", "http://127.0.0.1:1/"));
     const warn = vi.spyOn(console, "warn").mockReturnValue();
     const drain = await loadBuilt("drain-background");
     const statuses = [];
@@ -147,15 +150,17 @@ describe("the functions", () => {
     expect(statuses).toEqual([401, 401]);
     // Netlify has answered the caller with 202 by then.
     expect(warn).toHaveBeenCalledWith("toFetchHandler: a request without the secret was refused");
-    expect(await world.queued("mail")).toHaveLength(1);
+    expect(await world.queued("webhooks")).toHaveLength(1);
     warn.mockRestore();
   });
 
   test("what is enqueued over HTTP is run by the background's function at once", async () => {
+    await using gate = await startGate();
+    gate.open();
     await using _site = await openSite();
     const headers = { authorization: "Bearer e", "content-type": "application/json" };
-    const body = job("SendEmail", "a@b.c", "hi");
-    const response = await fetch(request("/queues/mail/jobs", { method: "POST", headers, body }));
+    const body = job("CallWebhook", gate.url);
+    const response = await fetch(request("/queues/webhooks/jobs", { method: "POST", headers, body }));
     expect(response.status).toBe(201);
     await until(async () => (await world.get(world.keys.processed)) === "1");
     expect(background.map(({ url }) => url.search)).toEqual(["?reason=kick&depth=0"]);

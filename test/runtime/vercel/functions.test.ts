@@ -1,3 +1,6 @@
+import { randomBytes } from "node:crypto";
+import { serve } from "@hono/node-server";
+import { Hono } from "hono";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { MAX_DURATION_MS } from "../../../functions/vercel/limits.ts";
 import { type AppWorld, openAppWorld } from "../../core/app-world.ts";
@@ -27,6 +30,28 @@ afterAll(async () => {
 });
 beforeEach(() => world.flush());
 
+/** The project's address: its router, which passes requests on to functions. */
+async function openSite() {
+  const functions = new Map<string, RunningFunction>();
+  const asked: string[] = [];
+  const hono = new Hono().all("*", async ({ req }) => {
+    asked.push(`${req.method} ${req.path}`);
+    const { search, pathname } = new URL(req.url);
+    const target = functions.get(pathname);
+    if (!target) return new Response(null, { status: 404 });
+    return await target.call(pathname + search, { method: req.method, headers: req.header(), body: await req.text() });
+  });
+  const server = serve({ fetch: hono.fetch, port: 0, hostname: "127.0.0.1" });
+  await new Promise((resolve) => server.once("listening", resolve));
+  const address = server.address();
+  return {
+    url: `http://127.0.0.1:${typeof address === "object" && address ? address.port : 0}`,
+    asked,
+    serve: (path: string, target: RunningFunction) => void functions.set(path, target),
+    [Symbol.asyncDispose]: async () => void (await new Promise((resolve) => server.close(resolve))),
+  };
+}
+
 describe("what vercel build makes", () => {
   test("a cron job each minute, whose path is a function", async () => {
     expect(project.config.crons).toEqual([{ path: "/api/cron", schedule: "* * * * *" }]);
@@ -34,7 +59,7 @@ describe("what vercel build makes", () => {
   });
 
   test("functions whose time limit is the one that they reckon with", async () => {
-    for (const path of ["/api/cron", "/api/airlift"]) {
+    for (const path of ["/api/cron", "/api/airlift", "/api/job"]) {
       expect(await project.functionAt(path)).toMatchObject({
         maxDuration: MAX_DURATION_MS / 1_000,
         runtime: "nodejs24.x",
@@ -62,12 +87,14 @@ describe("the built functions, in Vercel's launcher", () => {
   afterEach(() => gate[Symbol.asyncDispose]());
 
   test("the cron route drains a Redis over HTTP and answers with the report", async () => {
-    await world.push("mail", job("SendEmail", "a@b.c", "hi"), job("Unknown"));
+    gate.open();
+    await world.push("webhooks", job("CallWebhook", gate.url, { hello: 1 }), job("Unknown"));
     const response = await cron.call("/api/cron", CRON);
     expect([response.status, await response.json()]).toMatchObject([
       200,
       { stopped: "empty", succeeded: 1, failed: 1 },
     ]);
+    expect(gate.told).toEqual(['{"hello":1}']);
     expect((await world.failed())[0]?.worker).toMatch(/^airlift-vercel-/);
     await world.expectNoTraces();
   });
@@ -77,30 +104,31 @@ describe("the built functions, in Vercel's launcher", () => {
   });
 
   test("the cron route is closed to a wrong secret and to none, and HEAD does not drain", async () => {
-    await world.push("mail", job("SendEmail", "a@b.c", "hi"));
+    await world.push("webhooks", job("CallWebhook", gate.url));
     expect((await cron.call("/api/cron", { headers: { authorization: "Bearer wrong" } })).status).toBe(401);
     expect((await cron.call("/api/cron")).status).toBe(401);
     expect((await cron.call("/api/cron", { ...CRON, method: "HEAD" })).status).toBe(405);
-    expect(await world.queued("mail")).toHaveLength(1);
+    expect(await world.queued("webhooks")).toHaveLength(1);
   });
 
   test("the cron route is closed to everybody while CRON_SECRET is not set, and the log says why", async () => {
-    await world.push("mail", job("SendEmail", "a@b.c", "hi"));
+    await world.push("webhooks", job("CallWebhook", gate.url));
     const { CRON_SECRET: _, ...others } = env;
     await using closed = await project.start("/api/cron", others);
     for (const authorization of ["", "Bearer ", "Bearer undefined", CRON.headers.authorization]) {
       expect((await closed.call("/api/cron", { headers: { authorization } })).status).toBe(503);
     }
     await closed.sees(/toCronRoute: nobody can drain: no secret is set; set CRON_SECRET/);
-    expect(await world.queued("mail")).toHaveLength(1);
+    expect(await world.queued("webhooks")).toHaveLength(1);
   });
 
   test("the API enqueues, and what it enqueued runs after the answer, before the function ends", async () => {
+    gate.open();
     await using api = await project.start("/api/airlift", env);
     const headers = { authorization: "Bearer enqueue-token", "content-type": "application/json" };
-    const body = job("SendEmail", "a@b.c", "hi");
-    const response = await api.call("/queues/mail/jobs", { method: "POST", headers, body });
-    expect([response.status, await response.json()]).toEqual([201, { queue: "mail", enqueued: 1 }]);
+    const body = job("CallWebhook", gate.url);
+    const response = await api.call("/queues/webhooks/jobs", { method: "POST", headers, body });
+    expect([response.status, await response.json()]).toEqual([201, { queue: "webhooks", enqueued: 1 }]);
     await api.shutDown();
     expect(await world.get(world.keys.processed)).toBe("1");
     await world.expectNoTraces();
@@ -109,10 +137,33 @@ describe("the built functions, in Vercel's launcher", () => {
   test("the API is closed to whom it does not know, and tells operators", async () => {
     await using api = await project.start("/api/airlift", env);
     const post = { method: "POST", headers: { authorization: `Bearer ${SECRET}` }, body: job("A") };
-    expect((await api.call("/queues/mail/jobs", post)).status).toBe(401);
+    expect((await api.call("/queues/webhooks/jobs", post)).status).toBe(401);
     expect((await api.call("/status", { headers: { authorization: "Bearer operate-token" } })).status).toBe(200);
     expect((await api.call("/health")).status).toBe(200);
     expect((await api.call("/nothing")).status).toBe(404);
+  });
+
+  test("a job of the job function runs in an invocation of its own, and nowhere without a signature", async () => {
+    const secret = randomBytes(32).toString("base64");
+    await using site = await openSite();
+    const all = { ...env, SITE_URL: site.url, JOBS_SECRET: secret };
+    await using sender = await project.start("/api/cron", all);
+    await using receiver = await project.start("/api/job", all);
+    site.serve("/api/job", receiver);
+    gate.open();
+    await world.push("files", job("HashFile", gate.url), job("HashFile", `${gate.url}missing`, "more"));
+    expect(await (await sender.call("/api/cron", CRON)).json()).toMatchObject({
+      claimed: 2,
+      succeeded: 2,
+      remaining: 0,
+    });
+    expect(site.asked).toEqual(["POST /api/job", "POST /api/job"]);
+    expect(gate.told).toHaveLength(2);
+    const unsigned = await fetch(`${site.url}/api/job`, { method: "POST", body: "{}" });
+    expect(unsigned.status).toBeGreaterThanOrEqual(400);
+
+    await using closed = await project.start("/api/job", env);
+    expect((await closed.call("/api/job", { method: "POST", body: "{}" })).status).toBe(503);
   });
 
   test("errors that nobody caught end neither the function nor the other jobs", async () => {

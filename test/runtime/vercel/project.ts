@@ -87,7 +87,12 @@ async function launch(
 ): Promise<RunningFunction> {
   const process_ = startProcess(process.execPath, [LAUNCHER], {
     cwd: folder,
-    env: { VERCEL_DEV_ENTRYPOINT: entrypoint, VERCEL_DEV_CONFIG: "{}", VERCEL_DEV_BUILD_ENV: "{}", ...env },
+    env: {
+      ...{ VERCEL_DEV_ENTRYPOINT: entrypoint, VERCEL_DEV_CONFIG: "{}", VERCEL_DEV_BUILD_ENV: "{}" },
+      // The launcher takes half of its time without it.
+      NODE_COMPILE_CACHE: join(tmpdir(), "airlift-test-compile-cache"),
+      ...env,
+    },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   const { port } = await new Promise<{ port: number }>((resolve, reject) => {
