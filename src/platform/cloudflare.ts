@@ -2,8 +2,8 @@ import type { Hono } from "hono";
 import type { Airlift, DrainOptions } from "../airlift.ts";
 import type { HostLimits } from "../core/host-limits.ts";
 import { logEvents } from "../core/log-events.ts";
-import { readStartRequest, type StartDrain } from "../core/start-drain.ts";
-import { createHttpApp, type HttpAppOptions } from "../http/app.ts";
+import { readStartRequest } from "../core/start-drain.ts";
+import { createHttpApp, type HttpAppOptions, type HttpKick } from "../http/app.ts";
 import type { JobFunction } from "../job-function/job-function.ts";
 import { useParts, type WorkerContext, type WorkerSetup } from "./cloudflare-invocation.ts";
 import { createWorkerLogger } from "./cloudflare-logger.ts";
@@ -17,7 +17,9 @@ export type { WorkerMessage, WorkerMessageBatch } from "./cloudflare-messages.ts
 /** What one Worker is made of. */
 export interface WorkerParts {
   readonly airlift: Airlift;
-  /** The HTTP API's options, as for `createHttpApp`: without tokens it is closed. */
+  /**
+   * The HTTP API's options, as for `createHttpApp`: without tokens it is closed. A drain of `kick: "background"` has 28 seconds.
+   */
   readonly http?: HttpAppOptions;
   /** Runs the jobs that a Queue brings. */
   readonly jobFunction?: JobFunction;
@@ -50,7 +52,7 @@ export interface WorkerHandlers<Env> {
 /** Of one invocation on any plan; of the 32 Workers that it may call it is one itself. */
 const LIMITS: HostLimits = { maxConnections: 6, maxInvocations: 31 };
 const MAX_REQUESTS = { free: 50, paid: 10_000 };
-/** Behind an answer, with some room; and what enqueueing may have taken of the requests. */
+/** Cloudflare lets a request go on for 30 s behind its answer. Of its requests enqueueing has made some. */
 const BEHIND_MS = 28_000;
 const REQUESTS_BEFORE = 8;
 
@@ -80,47 +82,35 @@ export function toWorker<Env>(setup: WorkerParts | WorkerSetup<Env, WorkerParts>
   return {
     async fetch(request, env, context) {
       if (new URL(request.url).pathname.endsWith("/health")) {
-        healthApp ??= toApi(typeof setup === "function" ? setup(env, context) : setup);
+        healthApp ??= toApi(typeof setup === "function" ? setup(env, context) : setup, context);
         return healthApp.fetch(request);
       }
-      return useParts(use, { env, context }, async (parts, own) => toApi(parts).fetch(request, {}, own as never));
+      return useParts(use, { env, context }, async (parts, own) => toApi(parts, own).fetch(request, {}, own as never));
     },
     scheduled: (_controller, env, context) => useParts(use, { env, context }, (parts) => drain(parts)),
     queue: (batch, env, context) => useParts(use, { env, context }, (parts) => takeBatch(parts, batch)),
   };
 }
 
-/**
- * A `kick` that drains behind the answer to who has enqueued: Cloudflare lets a request go on for 30 seconds. Where jobs take longer, let a Queue
- * start the drain: docs/cloudflare.md.
- *
- * @example
- * ```ts
- * export default toWorker((env: Env, context) => ({
- *   airlift: createAirlift({ redis: upstash({ url: env.URL, token: env.TOKEN }), queues: ["mail"], jobs, kick: drainBehind(context) }),
- * }));
- * ```
- * @param context of the invocation that enqueues
- */
-export function drainBehind(
-  context: WorkerContext,
-  { plan, limits }: Pick<WorkerParts, "plan" | "limits"> = {},
-): StartDrain {
-  const { maxRequests = 0, ...others } = limitsOf({ plan, ...(limits && { limits }) });
-  const left = { ...others, maxRequests: Math.max(1, maxRequests - REQUESTS_BEFORE), forMs: BEHIND_MS };
-  return (_request, drain) => context.waitUntil(drain(left));
-}
-
 async function close({ airlift, jobFunction }: WorkerParts): Promise<void> {
   await Promise.all([airlift.close(), jobFunction?.close()]);
 }
 
-function toApi(parts: WorkerParts): Hono {
-  const { airlift, http } = parts;
-  return createHttpApp({ ...airlift, drain: (options) => airlift.drain({ ...limitsOf(parts), ...options }) }, http);
+/** @param own of the invocation */
+function toApi(parts: WorkerParts, own: WorkerContext): Hono {
+  const { airlift, http = {} } = parts;
+  const limits = limitsOf(parts);
+  const limited: Airlift = { ...airlift, drain: (options) => airlift.drain({ ...limits, ...options }) };
+  if (http.kick !== "background") return createHttpApp(limited, http);
+  const { maxRequests = 1 } = limits;
+  const left = { ...limits, maxRequests: Math.max(1, maxRequests - REQUESTS_BEFORE) };
+  const behind = { ...parts, limits: left, maxDrainMs: BEHIND_MS };
+  // It has logged what it fails by.
+  const kick: HttpKick = ({ depth }) => own.waitUntil(drain(behind, { depth }).catch(() => undefined));
+  return createHttpApp(limited, { ...http, kick });
 }
 
-function limitsOf({ plan = "free", limits }: Pick<WorkerParts, "plan" | "limits">): HostLimits {
+function limitsOf({ plan = "free", limits }: WorkerParts): HostLimits {
   return { ...LIMITS, maxRequests: MAX_REQUESTS[plan], ...limits };
 }
 

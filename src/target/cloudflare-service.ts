@@ -40,7 +40,7 @@ const WHAT = "the service binding";
 /** The text of an answer; only its path matters. */
 const ORIGIN = "https://jobs.internal";
 const HEADERS = { "content-type": "application/json", accept: "application/json" };
-const MAX_REPLY_BYTES = 1_000_000;
+const MAX_REPLY_BYTES = 4_000_000;
 const MAX_BATCH_CHARS = 10_000_000;
 
 interface Sent extends BatchItem {

@@ -1,13 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Airlift, DrainOptions } from "../../src/airlift.ts";
 import { createJobFunction } from "../../src/job-function/job-function.ts";
-import {
-  drainBehind,
-  toJobWorker,
-  toWorker,
-  type WorkerMessage,
-  type WorkerParts,
-} from "../../src/platform/cloudflare.ts";
+import { toJobWorker, toWorker, type WorkerMessage, type WorkerParts } from "../../src/platform/cloudflare.ts";
 import { payloads } from "../conformance/world.ts";
 import { type AppWorld, createGate, openAppWorld } from "../core/app-world.ts";
 import { setups } from "../support/setups.ts";
@@ -97,12 +91,19 @@ describe("the limits of a drain", () => {
   });
 
   test("are kept behind an answer as well, with something left for what was done before it", async () => {
+    const { airlift, seen } = watched({ kick: {} });
     const context = createContext();
-    const given: unknown[] = [];
-    const start = drainBehind(context, { plan: "free" });
-    start({ reason: "kick", depth: 0 }, async (options) => void given.push(options));
+    const http = { tokens, kick: "background" } as const;
+    const body = JSON.stringify([{ class: "Noop" }, { class: "Noop" }]);
+    const headers = { authorization: "Bearer enqueue-token", "content-type": "application/json" };
+    const before = Date.now();
+    const post = new Request("https://w.test/queues/q/jobs", { method: "POST", headers, body });
+    expect((await toWorker<object>(() => ({ airlift, http })).fetch(post, {}, context)).status).toBe(201);
     await context.ended();
-    expect(given).toEqual([{ maxRequests: 42, maxConnections: 6, maxInvocations: 31, forMs: 28_000 }]);
+    expect(seen.drains).toMatchObject([{ depth: 0, maxRequests: 42, maxConnections: 6, maxInvocations: 31 }]);
+    expect((seen.drains[0]?.deadlineMs ?? 0) - before).toBeLessThan(30_000);
+    expect(await world.queued("q")).toEqual([]);
+    expect(seen.closed).toBe(1);
   });
 });
 
