@@ -91,21 +91,22 @@ describe("toFetchHandler", () => {
     expect(logBook.lines).toEqual(["warn job failed", "info drained"]);
   });
 
-  test("drains at the same time do not disturb each other, and no listener stays on the process", async () => {
+  test("drains at the same time are guarded until the last ends, and no listener stays on the process", async () => {
     const listeners = () => ["uncaughtException", "unhandledRejection"].map((event) => process.listenerCount(event));
     const before = listeners();
-    const gate = Promise.withResolvers<void>();
-    await world.push("q", job("A"), job("A"));
-    const drain = toFetchHandler(world.app({ jobs: [{ class: "A", perform: () => gate.promise }], concurrency: 1 }), {
-      secret: SECRET,
-      maxDurationMs: 55_000,
-    });
+    const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
+    const jobs: AppOptions["jobs"] = [{ class: "A", perform: ([which]) => gates[Number(which)]?.promise }];
+    await world.push("q", job("A", 0), job("A", 1));
+    const drain = toFetchHandler(world.app({ jobs, concurrency: 1 }), { secret: SECRET, maxDurationMs: 55_000 });
     const answers = [drain(ask()), drain(ask())];
     await until(async () => (await world.queued("q")).length === 0);
-    const during = listeners();
-    gate.resolve();
+    const guarded = before.map((count) => count + 1);
+    expect(listeners()).toEqual(guarded);
+    gates[0].resolve();
+    await Promise.race(answers);
+    expect(listeners()).toEqual(guarded);
+    gates[1].resolve();
     await Promise.all(answers);
-    expect(during).toEqual(before.map((count) => count + 1));
     expect(listeners()).toEqual(before);
   });
 });
