@@ -130,8 +130,13 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
   };
 
   const dispatcher = createDispatcher({
-    ...{ store, clock, tally, due, accept, tellEnded, logger: deps.logger },
+    ...{ store, clock, tally, due, tellEnded, logger: deps.logger },
     ...{ calling: context.briefly, onFree: waker.wake },
+    accept(settle, lost) {
+      accept(settle, lost);
+      // Its place under a limit is free.
+      if (lull.isLimited) lull.end();
+    },
   });
 
   const endAll = async (reason: StopReason): Promise<void> => {

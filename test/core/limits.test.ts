@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { formatReport } from "../../src/cli/report-text.ts";
+import { ACCEPTED, detach } from "../../src/core/directive.ts";
 import type { LimitOptions } from "../../src/core/limit.ts";
 import type { DrainReport } from "../../src/core/report.ts";
 import { createAirlift } from "../../src/index.ts";
@@ -216,6 +217,34 @@ describe.each(setups())("limits of an app's classes over $name", (kind) => {
       await world.send(["DEL", world.keys.pausedClasses]);
       await app.drain();
     });
+  });
+
+  test("detached jobs keep their places: the drain ends, and tells when the first lease does", async () => {
+    await world.push("q", ...sends(3));
+    const dispatch = () => ACCEPTED;
+    const jobs = [limited({ running: 2 }, () => detach({ leaseMs: 60_000, dispatch }))];
+    const beforeMs = Date.now();
+    const report = await world.app({ jobs }).drain();
+    expect(report).toMatchObject({ stopped: "limited", claimed: 2, detached: 2, remaining: 1 });
+    expect(report.nextDueMs).toBeGreaterThanOrEqual(beforeMs + 59_000);
+    expect(await world.app({ jobs }).drain()).toMatchObject({ stopped: "limited", claimed: 0, remaining: 1 });
+    await world.app({ jobs }).retries.remove({ all: true });
+    expect(await world.app({ jobs }).drain()).toMatchObject({ stopped: "empty", claimed: 1, detached: 1 });
+    await world.app({ jobs }).retries.remove({ all: true });
+  });
+
+  test("a drain whose detached jobs end as they are handed over goes on, as with places that its own jobs hold", async () => {
+    await world.push("q", ...sends(6));
+    let most = 0;
+    let now = 0;
+    const dispatch = async () => {
+      most = Math.max(most, ++now);
+      await sleep(1);
+      now--;
+    };
+    const jobs = [limited({ running: 2 }, () => detach({ leaseMs: 60_000, dispatch }))];
+    expect(await world.app({ jobs }).drain()).toMatchObject({ stopped: "empty", claimed: 6, succeeded: 6 });
+    expect(most).toBe(2);
   });
 
   test("what is over limits and what is paused: the drain ends limited, for that passes by itself", async () => {
