@@ -9,8 +9,8 @@ ARGV  1 the payload up to where its ends differ, 2 and 3 the entry's text before
       from its second member on or "", 13 its TTL (ms)
 Returns {commands, 1}; {commands, 0} if the entry is gone, as it was settled already or its lease has ended: then nothing was written
 Keeps: nothing is taken before it has been written; if a command is refused, what was written before is taken back, and the error told. The first
-      write is one that a full database refuses. A place under a limit that cannot be given back, and a status that cannot be written, keep
-      nothing from being settled: the place ends with the lease.
+      write is one that a full database refuses. What is tidied after that keeps nothing from being settled: a list that is too long, a place under
+      a limit, which ends with the lease, a lock, which has its TTL, a status.
 Longer than 60 lines, because these steps are safe only together.
 ]]
 -- include _place-of
@@ -27,11 +27,14 @@ local function add(key, amount)
   attempt('INCRBY', key, amount)
   undo[#undo + 1] = {'INCRBY', key, -amount}
 end
+local excess = 0
 local function settle()
   local text = ARGV[7] .. ARGV[1] .. ARGV[8]
   add(KEYS[2], ARGV[4])
   if ARGV[5] == '1' then add(KEYS[3], 1) end
   if kind == 'wait' then
+    -- Who may not remove could not take back what comes next.
+    attempt('ZREM', KEYS[1], '')
     local time = attempt('TIME')
     attempt('ZADD', KEYS[1], string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[9]), text)
     undo[#undo + 1] = {'ZREM', KEYS[1], text}
@@ -42,22 +45,26 @@ local function settle()
     undo[#undo + 1] = {isqueue and 'LPOP' or 'RPOP', KEYS[5]}
     if ARGV[10] ~= '' then attempt('SADD', KEYS[6], ARGV[10]) end
     local most = isqueue and 0 or tonumber(ARGV[9])
-    if most > 0 and length > most then attempt('LTRIM', KEYS[5], -most, -1) end
+    excess = most > 0 and length - most or 0
   end
   attempt('ZREM', KEYS[1], entry)
 end
 local settled, refusal = pcall(settle)
 if not settled then return type(refusal) == 'table' and refusal or redis.error_reply(tostring(refusal)) end
+if excess > 0 then
+  redis.pcall('LTRIM', KEYS[5], excess, -1)
+  commands = commands + 1
+end
 local place = place_of(ARGV[2])
 if place then
   redis.pcall('HDEL', KEYS[4], place)
   commands = commands + 1
 end
 if ARGV[11] ~= '' then
-  local value, id = redis.call('GET', KEYS[rest]), '.' .. ARGV[11]
+  local value, id = redis.pcall('GET', KEYS[rest]), '.' .. ARGV[11]
   commands = commands + 1
-  if value and string.sub(value, -#id) == id then
-    redis.call('DEL', KEYS[rest])
+  if type(value) == 'string' and string.sub(value, -#id) == id then
+    redis.pcall('DEL', KEYS[rest])
     commands = commands + 1
   end
 end
