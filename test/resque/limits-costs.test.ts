@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { LimitOptions } from "../../src/core/limit.ts";
+import type { Claim, Detached } from "../../src/core/store.ts";
 import {
   ok,
   openWorld,
@@ -99,6 +100,59 @@ describe.each(setups().filter(({ server }) => server === "redis-server"))("what 
     // EVALSHA, MGET, INCRBY, LPOP, LRANGE, 8 LREM, the opening's 4, MSET, LPUSH
     expect(await cost(() => drain.fill(8), drain)).toBe(19);
     expect(await world.queued("q")).toEqual([...sends(2_000), ...payloads(2, 8)]);
+  });
+
+  describe("detached jobs", () => {
+    const detached = (claim: Claim, afterMs = 60_000) => ({
+      ...{ claim, outcome: { kind: "detached", afterMs, dispatch: async () => undefined } as const },
+    });
+    const limits = [
+      ["with no limit", undefined, 0],
+      ["with a rate", { rate: { jobs: 9, periodMs: MINUTE_MS } }, 0],
+      ["with a limit of those that run", { running: 9 }, 1],
+    ] as const;
+    /** Hands so many jobs over; what that costs, and what the drain tells of them. */
+    const handOver = async (drain: LimitedDrain, leaseMs?: number) => {
+      await world.push("q", ...sends(3));
+      const { claims } = await drain.fill(3);
+      let handed: readonly Detached[] = [];
+      const commands = await cost(async () => {
+        const { detached: some } = await drain.exchange({ settle: claims.map((claim) => detached(claim, leaseMs)) });
+        handed = some ?? [];
+      }, drain);
+      expect(handed).toHaveLength(3);
+      return { commands, handed };
+    };
+    const openNow = (limit: LimitOptions | undefined) => openLimited(world, limit, { nowMs: Date.now });
+
+    test.each(limits)("%s: handing over", async (_title, limit, more) => {
+      // EVALSHA, MGET, INCRBY, ZADD, DEL; HSET, and HDEL as no job takes the places over
+      expect((await handOver(openNow(limit))).commands).toBe(5 + 2 * more);
+    });
+
+    test.each(limits)("%s: acknowledging", async (_title, limit, more) => {
+      const drain = openNow(limit);
+      const { handed } = await handOver(drain);
+      for (const [index, kind] of (["ok", "released"] as const).entries()) {
+        const { ack, settlement } = handed[index] as Detached;
+        const acknowledge = () => drain.store.settleDetached(ack, { ...settlement, outcome: { kind } });
+        await acknowledge();
+        // What is settled already costs EVALSHA, ZSCORE.
+        expect(await cost(acknowledge, drain)).toBe(2);
+      }
+      const { ack, settlement } = handed[2] as Detached;
+      const outcome = { kind: "ok" } as const;
+      // EVALSHA, ZSCORE, INCRBY, ZREM; HDEL
+      expect(await cost(() => drain.store.settleDetached(ack, { ...settlement, outcome }), drain)).toBe(4 + more);
+    });
+
+    test.each(limits)("%s: coming back to the queue", async (_title, limit, more) => {
+      const drain = openNow(limit);
+      await drain.store.promote();
+      await handOver(drain, -1_000);
+      // ZRANGE, EXISTS, EVALSHA, ZRANGEBYSCORE, ZRANGE, SADD, RPUSH, ZREM; HDEL
+      expect(await cost(drain.store.promote, drain)).toBe(8 + more);
+    });
   });
 
   test("closing with a limit: 1 more", async () => {

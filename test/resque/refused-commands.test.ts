@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { OK } from "../../src/core/outcome.ts";
 import { createRegistry } from "../../src/core/registry.ts";
 import { ioredis } from "../../src/redis/ioredis.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
@@ -168,6 +169,30 @@ describe.skipIf(!setup)("a user whom the server refuses one command", () => {
     expect(await drain.store.exchange({ seq: 2, attempt: 2, settle, fill: [] })).toMatchObject({ lost: [] });
     const counters = [await world.get(world.keys.processed), await world.get(world.keys.failures)];
     expect(counters).toEqual(["4", "3"]);
+  });
+
+  test("a job under a limit is not detached while its place cannot be kept, and is settled though its place cannot be given back", async () => {
+    const registry = createRegistry([{ class: "Noop", limit: { running: 1 }, perform: () => undefined }]);
+    const options = { queues: ["a", "b"], id: "detaching", registry };
+    const drain = world.drain(options);
+    await world.push("a", payload(1));
+    await world.push("b", payload(2));
+    const { claims } = await drain.store.exchange({ seq: 1, attempt: 1, settle: [], fill: slots(2) });
+    const outcome = { kind: "detached", afterMs: 60_000, dispatch: async () => undefined } as const;
+    const params = { seq: 2, settle: claims.map((claim) => ({ claim, outcome })), fill: [] };
+    const before = await world.everything();
+    await refuse("hset");
+    const refused = world.drain({ ...options, client });
+    await expect(refused.store.exchange({ ...params, attempt: 1 })).rejects.toThrow(/user/i);
+    expect({ ...(await world.everything()), ...NO_COUNTERS }).toEqual({ ...before, ...NO_COUNTERS });
+    const [detached] = (await drain.store.exchange({ ...params, attempt: 2 })).detached ?? [];
+    if (!detached) throw new Error("nothing was detached");
+    await refuse("hdel");
+    const { ack, settlement } = detached;
+    const acknowledged = world.drain({ ...options, client }).store.settleDetached(ack, { ...settlement, outcome: OK });
+    expect(await acknowledged).toBe(true);
+    expect(await world.keyNames()).not.toContain(world.keys.retries);
+    expect(await world.get(world.keys.processed)).toBe("1");
   });
 
   test("a queue that holds something else keeps its own jobs alone waiting when a drain is closed or recovered", async () => {
