@@ -410,6 +410,40 @@ describe("the failure table of a synchronous function", () => {
     client.destroy();
   });
 
+  test("needs credentials and a region: without, the job fails and says so", async () => {
+    vi.stubEnv("AWS_REGION", undefined);
+    vi.stubEnv("AWS_CONFIG_FILE", "/dev/null");
+    const { failed } = await run(job());
+    expect(failed).toMatchObject({ exception: "LambdaError", error: expect.stringContaining("Region is missing") });
+    expect(aws.calls).toEqual([]);
+    vi.stubEnv("AWS_REGION", "eu-west-1");
+  });
+
+  test("needs a package that is not installed: the job fails and says which", async () => {
+    vi.doMock("@aws-sdk/client-lambda", () => {
+      throw Object.assign(new Error("Cannot find package"), { code: "ERR_MODULE_NOT_FOUND" });
+    });
+    const { failed } = await run(job());
+    vi.doUnmock("@aws-sdk/client-lambda");
+    expect(failed).toMatchObject({
+      exception: "UsageError",
+      error: 'airlift/target/lambda: the package "@aws-sdk/client-lambda" cannot be loaded: install it',
+    });
+  });
+
+  test.each<[unknown, unknown, string]>([
+    ["", {}, "lambda: expected the function's name or ARN"],
+    ["f", { invocation: "later" }, 'invocation: expected "sync" or "async", got later'],
+    ["f", { leaseMs: 60_000 }, 'leaseMs: expected only with invocation: "async"'],
+    ["f", { invocation: "async", leaseMs: 5 }, "leaseMs: expected an integer from 1000 to a day, got 5"],
+    ["f", { endpoint: "localhost" }, "endpoint: expected a URL, got localhost"],
+    ["f", { client: {} }, "client: expected a LambdaClient"],
+    ["f", { batch: { size: 0, maxWaitMs: 1 } }, "batch.size: expected an integer from 1"],
+    ["f", { timeoutMs: 5 }, "timeoutMs: unknown option; known: invocation,"],
+  ])("a wrong name or option, %j %j, is refused when it is given", (name, options, expected) => {
+    expect(() => lambda(name as string, options as LambdaOptions)).toThrow(expected);
+  });
+
   test("is told of a job that middleware turns away: it is not", async () => {
     const away = (_job: JobContext) => discard("not here");
     const { report } = await run(job({ middleware: [away] }));
