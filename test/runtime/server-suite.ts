@@ -90,6 +90,19 @@ export function describeServer(host: ServerHost): void {
       await until(async () => (await processed()) === 1);
     });
 
+    test("a caller that hangs up does not end the drain", async () => {
+      await world.push("q", job("Gate", gate.url));
+      const { call } = await serve();
+      const caller = new AbortController();
+      const answer = call("/cron", { ...CRON, signal: caller.signal });
+      await gate.reached(1);
+      caller.abort();
+      await expect(answer).rejects.toThrow(/abort/);
+      gate.open();
+      await until(async () => (await processed()) === 1);
+      expect(await world.failed()).toEqual([]);
+    });
+
     test("errors that nobody caught end neither the server nor the other jobs", async () => {
       await world.push("q", job("Late"), job("Gate", gate.url));
       const { server, call } = await serve();
