@@ -127,5 +127,5 @@ test("the installed command runs the whole system and works an app's jobs", asyn
   const ports = ["--port", "0", "--rest-port", "0", "--redis-port", "0"];
   const { stdout } = await run(process.execPath, [command, "dev", "--app", app, "--once", ...ports], { cwd: folder });
   expect(stdout).toContain("hello ada");
-  expect(stdout).toMatch(/1 jobs?: 1 succeeded/);
+  expect(stdout).toMatch(/1 job in .*: 1 succeeded/);
 });

@@ -82,7 +82,10 @@ describe.each(setups().filter(({ transport }) => transport === "tcp"))("a retry 
         ? text.replace(`"retried_at": ${mark}`, `"retried_at": ${stamp}`)
         : `${text.slice(0, -1)},"retried_at":${stamp}}`;
       expect(await world.list(world.keys.failed)).toEqual([bytesOf(marked)]);
-      expect(JSON.parse(marked)).toMatchObject({ retried_at: JSON.parse(stamp), payload });
+      const { retried_at: retriedAt, payload: kept } = JSON.parse(marked) as Record<string, unknown>;
+      expect(retriedAt).toBe(JSON.parse(stamp));
+      // As text: JSON knows no -0.
+      expect(JSON.stringify(kept)).toBe(JSON.stringify(payload));
     });
     await fc.assert(property, { numRuns: 200 });
   });
