@@ -165,6 +165,23 @@ describe.each(setups())("single drains over $name", (kind) => {
     }
   });
 
+  test("the lease stands beside the unique locks that an exchange frees", async () => {
+    const unique = { class: "Once", queue: "q", unique: { until: "done" as const, ttlMs: 60_000 } };
+    const gate = createGate();
+    const perform = async ([n]: readonly unknown[]) => {
+      if (n === 2) await gate.passed;
+    };
+    const app = world.app({ jobs: [{ ...unique, perform }], single: true, concurrency: 2, leaseMs: 1_000 });
+    await app.enqueueAll([1, 2, 3].map((n) => ({ queue: "q", class: "Once", args: [n] })));
+    const drain = app.drain();
+    await until(async () => (await world.get(world.keys.processed)) === "2");
+    const [locks] = [(await world.keyNames()).filter((key) => key.includes("lock:Once"))];
+    expect([locks.length, (await lease()) === null]).toEqual([1, false]);
+    gate.open();
+    expect(await drain).toMatchObject({ stopped: "empty", succeeded: 3 });
+    await world.expectNoTraces();
+  });
+
   test("a drain that only finds jobs for later gives its lease back", async () => {
     const app = world.app({ jobs: [noop], single: true });
     await app.enqueueIn(60_000, { queue: "q", class: "Noop" });
