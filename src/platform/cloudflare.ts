@@ -1,42 +1,27 @@
 import type { Hono } from "hono";
-import type { Airlift, DrainOptions } from "../airlift.ts";
-import type { HostLimits } from "../core/host-limits.ts";
-import { logEvents } from "../core/log-events.ts";
+import type { Airlift } from "../airlift.ts";
 import { readStartRequest } from "../core/start-drain.ts";
 import { createHttpApp, type HttpAppOptions, type HttpKick } from "../http/app.ts";
 import type { JobFunction } from "../job-function/job-function.ts";
+import { type DrainParts, drain, limitsOf } from "./cloudflare-drain.ts";
 import { useParts, type WorkerContext, type WorkerSetup } from "./cloudflare-invocation.ts";
 import { createWorkerLogger } from "./cloudflare-logger.ts";
-import { MAX_INVOCATION_MS, takeJobMessages, type WorkerMessageBatch } from "./cloudflare-messages.ts";
+import { takeJobMessages, type WorkerMessageBatch } from "./cloudflare-messages.ts";
 
+export { type DrainParts, toScheduledHandler } from "./cloudflare-drain.ts";
 export type { WorkerContext } from "./cloudflare-invocation.ts";
 export { type JobWorkerHandlers, toJobMethod, toJobWorker } from "./cloudflare-jobs.ts";
 export { createWorkerLogger } from "./cloudflare-logger.ts";
 export type { WorkerMessage, WorkerMessageBatch } from "./cloudflare-messages.ts";
 
 /** What one Worker is made of. */
-export interface WorkerParts {
-  readonly airlift: Airlift;
+export interface WorkerParts extends DrainParts {
   /**
    * The HTTP API's options, as for `createHttpApp`: without tokens it is closed. A drain of `kick: "background"` has 28 seconds.
    */
   readonly http?: HttpAppOptions;
   /** Runs the jobs that a Queue brings. */
   readonly jobFunction?: JobFunction;
-  /**
-   * What the account pays for: on the free plan a drain makes 50 requests, on the paid one 10,000.
-   *
-   * @default "free"
-   */
-  readonly plan?: "free" | "paid" | undefined;
-  /** Takes the place of the plan's: that of the paid one can be raised. */
-  readonly limits?: HostLimits;
-  /**
-   * How long a drain may go on that a cron trigger or a Queue has started, in milliseconds.
-   *
-   * @default 900_000: then Cloudflare ends it
-   */
-  readonly maxDrainMs?: number;
 }
 
 /** The handlers of a module Worker, for its `export default`. */
@@ -49,9 +34,6 @@ export interface WorkerHandlers<Env> {
   queue(batch: WorkerMessageBatch, env: Env, context: WorkerContext): Promise<void>;
 }
 
-/** Of one invocation on any plan; of the 32 Workers that it may call it is one itself. */
-const LIMITS: HostLimits = { maxConnections: 6, maxInvocations: 31 };
-const MAX_REQUESTS = { free: 50, paid: 10_000 };
 /** Cloudflare lets a request go on for 30 s behind its answer. Of its requests enqueueing has made some. */
 const BEHIND_MS = 28_000;
 const REQUESTS_BEFORE = 8;
@@ -108,23 +90,6 @@ function toApi(parts: WorkerParts, own: WorkerContext): Hono {
   // It has logged what it fails by.
   const kick: HttpKick = ({ depth }) => own.waitUntil(drain(behind, { depth }).catch(() => undefined));
   return createHttpApp(limited, { ...http, kick });
-}
-
-function limitsOf({ plan = "free", limits }: WorkerParts): HostLimits {
-  return { ...LIMITS, maxRequests: MAX_REQUESTS[plan], ...limits };
-}
-
-async function drain(parts: WorkerParts, options: Pick<DrainOptions, "depth"> = {}): Promise<void> {
-  const { airlift, maxDrainMs = MAX_INVOCATION_MS } = parts;
-  const logger = airlift.options.logger ?? createWorkerLogger();
-  const deadlineMs = Date.now() + maxDrainMs;
-  try {
-    const report = await airlift.drain({ ...limitsOf(parts), ...options, deadlineMs, onEvent: logEvents(logger) });
-    logger.info("drained", { ...report });
-  } catch (error) {
-    logger.error("the drain failed", { error });
-    throw error;
-  }
 }
 
 /** Requests for a drain are what `kick`, `successor` and `scaleOut` of the app have sent; any other message brings a job. */

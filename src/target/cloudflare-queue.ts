@@ -79,10 +79,14 @@ export function queue(binding: () => QueueBinding, options: QueueOptions = {}): 
     throw new UsageError(`queue: expected the producer's binding, got ${typeof producer}: is it in wrangler.jsonc?`);
   };
 
-  const sendOne = ({ body }: Sent): Promise<unknown> => take(() => found().send(body, { contentType: "text" }));
+  const sendOne = async ({ job, body }: Sent): Promise<unknown> => {
+    const taken = await take(() => found().send(body, { contentType: "text" }));
+    if (taken === ACCEPTED) job.used({ requests: 1 });
+    return taken;
+  };
   const sendAll = async (items: readonly Sent[]) => {
-    for (const { job } of items.slice(1)) job.used({});
     const taken = await take(() => found().sendBatch(items.map(({ body }) => ({ body, contentType: "text" }))));
+    if (taken === ACCEPTED) for (const [index, { job }] of items.entries()) job.used({ requests: index === 0 ? 1 : 0 });
     return items.map(() => () => taken);
   };
   const send = batch
@@ -101,7 +105,8 @@ export function queue(binding: () => QueueBinding, options: QueueOptions = {}): 
       },
     });
   };
-  return Object.assign(perform, { detaches: true as const });
+  // To send it, and to take it back if that fails.
+  return Object.assign(perform, { detaches: true as const, uses: { requests: 2, connections: 1 } });
 }
 
 async function take(send: () => Promise<unknown>): Promise<unknown> {

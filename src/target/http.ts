@@ -83,7 +83,7 @@ export function http<Args = readonly unknown[]>(
     const deadlineMs = Math.min(...items.map((item) => item.deadlineMs));
     const body = encodeJobMessage({ ...toJobBatchMessage(items), deadlineMs });
     const id = `batch_${crypto.randomUUID()}`;
-    for (const { job } of items.slice(1)) job.used({});
+    for (const { job } of items.slice(1)) job.used({ requests: leaseMs === undefined ? 0 : 1 });
     const answer = await post({ endpoint: shared as CheckedEndpoint, id, body, signal, limitMs });
     if (isDirective(answer)) return items.map(() => () => answer);
     if (leaseMs !== undefined && answer.status === 202) return items.map(() => () => ACCEPTED);
@@ -100,7 +100,8 @@ export function http<Args = readonly unknown[]>(
     const deadlineMs = Date.now() + leaseMs;
     return detach({ leaseMs, dispatch: (ack, { signal }) => send({ job, args, ack, signal, deadlineMs }) });
   };
-  return Object.assign(perform, { detaches: true as const });
+  // To send it, and to take it back if that fails.
+  return Object.assign(perform, { detaches: true as const, uses: { requests: 2, connections: 1 } });
 }
 
 /** A job on its way. */

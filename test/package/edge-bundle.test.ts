@@ -92,6 +92,26 @@ test("a drain that uses none of it loads neither admin, schedules, unique locks,
   expect([...atOnce].filter((path) => lazy.some((part) => path.includes(part)))).toEqual([]);
 });
 
+test("a Worker that only drains is little more than a drain", async () => {
+  const [drain, worker] = await Promise.all([
+    bundle(DRAIN),
+    bundle(`
+      import { createAirlift } from "./src/index.ts";
+      import { upstash } from "./src/redis/upstash.ts";
+      import { toScheduledHandler } from "./src/platform/cloudflare.ts";
+      export const scheduled = toScheduledHandler(() => ({ airlift: createAirlift({ redis: upstash(), queues: ["*"], jobs: [] }) }));
+    `),
+  ]);
+  const size = ({ outputFiles }: Bundle): number => gzipped(outputFiles.map(({ contents }) => contents));
+  expect(size(worker) - size(drain)).toBeLessThan(4_000);
+});
+
+test("the targets of a Worker take 6 kB, and nothing of Node", async () => {
+  const { outputFiles, metafile } = await bundle('export * from "./src/target/cloudflare.ts";');
+  expect(gzipped(outputFiles.map(({ contents }) => contents))).toBeLessThan(6_000);
+  expect(Object.values(metafile.outputs).flatMap(({ imports }) => imports)).toEqual([]);
+});
+
 test("the HTTP endpoints need nothing of Node", async () => {
   const { metafile } = await bundle('export * from "./src/http/app.ts";');
   // hono-openapi asks for other validators as it runs, and does without them.

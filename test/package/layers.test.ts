@@ -55,9 +55,14 @@ const PORTABLE = [
   ...["cloudflare", "cloudflare-fault", "cloudflare-queue", "cloudflare-service"].map(
     (name) => `src/target/${name}.ts`,
   ),
-  ...["cloudflare", "cloudflare-invocation", "cloudflare-jobs", "cloudflare-logger", "cloudflare-messages"].map(
-    (name) => `src/platform/${name}.ts`,
-  ),
+  ...[
+    "cloudflare",
+    "cloudflare-drain",
+    "cloudflare-invocation",
+    "cloudflare-jobs",
+    "cloudflare-logger",
+    "cloudflare-messages",
+  ].map((name) => `src/platform/${name}.ts`),
   ...["src/target/http-send.ts", "src/target/http-send-fetch.ts", "src/target/http-send-here.ts"],
   ...["src/encode-job.ts", "src/enqueue-jobs.ts", "src/fleet.ts", "src/idempotency.ts", "src/system-clock.ts"],
 ];

@@ -1,3 +1,4 @@
+import { Hono } from "hono";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Airlift, DrainOptions } from "../../src/airlift.ts";
 import { createJobFunction } from "../../src/job-function/job-function.ts";
@@ -229,6 +230,13 @@ describe("what a Queue brings", () => {
     await expect(taken).rejects.toThrow("no");
     expect(messages.map(({ end }) => end)).toEqual([undefined, "ack"]);
   });
+});
+
+test("the HTTP API can be mounted in a Hono app", async () => {
+  const worker = toWorker<object>({ airlift: watched().airlift, http: { tokens } });
+  const app = new Hono().mount("/airlift", worker.fetch);
+  const answer = await app.fetch(request("/airlift/status"), {}, createContext() as never);
+  expect(await answer.json()).toMatchObject({ queues: [] });
 });
 
 test("a Worker of jobs closes what each invocation has made", async () => {

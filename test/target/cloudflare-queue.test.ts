@@ -159,6 +159,34 @@ describe("batches", () => {
   });
 });
 
+describe("what a drain counts", () => {
+  const drainWithin = async (binding: QueueBinding, options: QueueOptions, maxRequests: number) => {
+    await world.push("q", ...payloads(200));
+    const perform = queue(() => binding, options);
+    return world.app({ jobs: [{ class: "Noop", perform }], concurrency: 4 }).drain({ maxRequests });
+  };
+
+  test.each([
+    ["accepted", undefined],
+    ["refused, and given back", () => new Error("Too Many Requests")],
+  ])("messages that are %s: no more requests than there may be", async (_, refuse) => {
+    const reports = createQueue(refuse);
+    const report = await drainWithin(reports, {}, 60);
+    expect(report).toMatchObject({ stopped: "budget", lost: 0, failed: 0 });
+    expect(report.requests + reports.calls).toBeLessThanOrEqual(60);
+    expect(reports.calls).toBeGreaterThan(10);
+    const left = (await world.queued("q")).length + (await waiting()).length;
+    expect(left).toBe(200);
+  });
+
+  test("those of a batch are one", async () => {
+    const reports = createQueue();
+    const report = await drainWithin(reports, { batch: { size: 4, maxWaitMs: 20 } }, 60);
+    expect(report.requests + reports.calls).toBeLessThanOrEqual(60);
+    expect(reports.sent.length).toBeGreaterThan(60);
+  });
+});
+
 describe("the consumer", () => {
   const detach = async (count = 1): Promise<string[]> => {
     await world.push("q", ...payloads(count));
