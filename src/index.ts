@@ -15,11 +15,13 @@ export { AirliftError, isStoreError, StoreError, type StoreErrorReason, UsageErr
 export type { DrainEvent, OnEvent } from "./core/events.ts";
 export type { RecordOptions, SingleOptions } from "./core/fleet-options.ts";
 export type { AppHooks, EnqueuedJob, JobHooks } from "./core/hooks.ts";
+export type { HostLimits } from "./core/host-limits.ts";
 export { InvalidArgumentsError } from "./core/invalid-arguments.ts";
 export { type DefineJob, defineJob, defineJobsWith, type JobDefinition, type Perform } from "./core/job.ts";
 export type { JobContext, Logger } from "./core/job-context.ts";
 export type { RunHandler } from "./core/job-runner.ts";
 export type { CompletedJob, JobState, JobStatus, StatusOptions } from "./core/job-status.ts";
+export type { JobUses } from "./core/job-uses.ts";
 export type { Kicked, KickOptions } from "./core/kicker.ts";
 export type { LimitOptions } from "./core/limit.ts";
 export { type AnyMiddleware, defineMiddleware, type Middleware, type Next, type Passed } from "./core/middleware.ts";
