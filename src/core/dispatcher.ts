@@ -19,15 +19,18 @@ export interface DispatcherOptions {
   readonly accept: (settled: readonly Settlement[], lost: readonly Settlement[]) => void;
   /** Told how each job ended: detached, or otherwise. */
   readonly tellEnded: (settlement: Settlement, isDispatched?: boolean) => void;
-  /** One is less under way. */
-  readonly onFree: () => void;
+  /** One is less under way, having taken so long. */
+  readonly onFree: (durationMs: number) => void;
 }
 
 /** Sends detached jobs to their receivers, while their drain goes on. */
 export interface Dispatcher {
-  /** How many are on their way. */
+  /** How many are on their way, or will be as soon as they have left the drain. */
   readonly size: number;
-  dispatch(detached: Detached): void;
+  /** A job has ended that is to be dispatched. */
+  expect(): void;
+  /** So many of them have been settled: these are to be dispatched, the others are lost. */
+  dispatch(detached: readonly Detached[], settled: number): void;
   /** Nobody waits any more: what is on its way is left to its lease, and what comes now is given back. */
   abort(reason: Error): void;
 }
@@ -36,6 +39,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { store, clock, tally, due } = options;
   // One for each, as a signal with many listeners makes Node warn.
   const underWay = new Set<AbortController>();
+  let expected = 0;
   let size = 0;
   let isOver = false;
 
@@ -46,9 +50,12 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       signal.addEventListener("abort", () => resolve(undefined), { once: true });
     });
     underWay.add(controller);
+    // The job is back in its queue then.
+    const cancel = clock.setTimer(outcome.afterMs, () => controller.abort(leaseEnded()));
     try {
       return await Promise.race([outcome.dispatch(ack, { signal }), aborted]);
     } finally {
+      cancel();
       underWay.delete(controller);
     }
   };
@@ -87,20 +94,34 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   return {
     get size() {
-      return size;
+      return expected + size;
     },
-    dispatch(detached) {
-      size++;
-      void send(detached).finally(() => {
-        size--;
-        options.onFree();
-      });
+    expect() {
+      expected++;
+    },
+    dispatch(detached, settled) {
+      expected = Math.max(0, expected - settled);
+      size += detached.length;
+      for (const each of detached) {
+        const startedMs = clock.nowMs();
+        void send(each).finally(() => {
+          size--;
+          options.onFree(clock.nowMs() - startedMs);
+        });
+      }
     },
     abort(reason) {
       isOver = true;
+      expected = 0;
       for (const controller of underWay) controller.abort(reason);
     },
   };
+}
+
+function leaseEnded(): Error {
+  const error = new Error("the job's lease has ended");
+  error.name = "TimeoutError";
+  return error;
 }
 
 /** For a drain that has no time left to dispatch: the job is given back. */

@@ -98,6 +98,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     notes.end(claim);
     const settlement = { claim, outcome: hasEnded ? undetached(outcome) : outcome, endedMs, durationMs };
     finished.add(settlement, endedMs);
+    if (settlement.outcome.kind === "detached") dispatcher.expect();
     tellEnded(settlement);
     if (finished.size === 1 || finished.size >= pacing.gatherJobs || hand.isIdle) waker.wake();
   };
@@ -111,6 +112,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     runHandler: deps.runHandler,
     perform: deps.perform,
     endMs: budgetEndMs,
+    elsewhere: () => dispatcher.size,
     hooks: deps.hooks,
     random: deps.random,
     keepsResult: (definition) =>
@@ -131,7 +133,12 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
 
   const dispatcher = createDispatcher({
     ...{ store, clock, tally, due, tellEnded, logger: deps.logger },
-    ...{ calling: context.briefly, onFree: waker.wake },
+    calling: context.briefly,
+    onFree(durationMs) {
+      pacing.noteJob(durationMs);
+      hand.pump();
+      waker.wake();
+    },
     accept(settle, lost) {
       accept(settle, lost);
       // Its place under a limit is free.
@@ -161,7 +168,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     if (tally.claimed >= maxJobs) stop = "budget";
     if (!fits(neededMs())) stop = "deadline";
     if (stop) return 0;
-    const room = Math.min(concurrency + pacing.hand - hand.size - dispatcher.size, budget.roomBeside(hand.waiting));
+    const room = Math.min(concurrency + pacing.hand - hand.size, budget.roomBeside(hand.waiting));
     return Math.min(room, maxJobs - tally.claimed);
   };
 
@@ -216,7 +223,8 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     slots.free(fill);
     accept(settle, result.lost);
     for (const { outcome } of settle) if ("afterMs" in outcome) due.noteOwn(nowMs + outcome.afterMs);
-    for (const detached of result.detached ?? []) dispatcher.dispatch(detached);
+    const leaving = settle.filter(({ outcome }) => outcome.kind === "detached");
+    if (leaving.length > 0) dispatcher.dispatch(result.detached ?? [], leaving.length);
     for (const { claim } of result.lost) emit?.({ kind: "job-lost", queue: claim.queue, class: classOf(claim.job) });
     for (const claim of result.claims) {
       slots.occupy(claim.slot);

@@ -22,6 +22,8 @@ export interface HandOptions<C extends Claim> {
   readonly hooks: DrainHooks | undefined;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  /** Jobs that have ended here, but take up as much as a running one: they are being sent elsewhere. */
+  readonly elsewhere: () => number;
   /** When the drain aborts all jobs. */
   readonly endMs: number;
   readonly budget: Pick<HostBudget, "begin" | "correct">;
@@ -60,12 +62,15 @@ export interface Hand<C extends Claim> {
 
 /** Handlers may keep the event loop busy this long in a row. */
 const MAX_BUSY_MS = 10;
+/** … and as many may be begun where nobody sees how long they do. */
+const MAX_UNSEEN = 4;
 
 export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
   const { clock, registry, concurrency, budget, fits, finish } = options;
   const waiting: C[] = [];
   let isPumping = false;
   let busyMs = 0;
+  let unseen = 0;
 
   const runner = createJobRunner<C>({
     clock,
@@ -80,7 +85,8 @@ export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
     timeoutMs: options.timeoutMs,
     endMs: options.endMs,
     onEnd(claim, outcome, durationMs) {
-      options.onRun(durationMs);
+      // How long a job takes that is sent elsewhere is known when it has been.
+      if (outcome.kind !== "detached") options.onRun(durationMs);
       finish(claim, outcome, durationMs);
       pump();
     },
@@ -107,10 +113,11 @@ export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
     // A handler that returns at once ends in here, and the loop below goes on by itself.
     if (isPumping) return;
     isPumping = true;
-    while (runner.size < concurrency && waiting.length > 0) {
-      if (busyMs >= MAX_BUSY_MS) {
+    while (waiting.length > 0 && runner.size + options.elsewhere() < concurrency) {
+      if (busyMs >= MAX_BUSY_MS || unseen >= MAX_UNSEEN) {
         void clock.yield().then(() => {
           busyMs = 0;
+          unseen = 0;
           isPumping = false;
           pump();
         });
@@ -119,6 +126,7 @@ export function createHand<C extends Claim>(options: HandOptions<C>): Hand<C> {
       const beforeMs = clock.nowMs();
       begin(waiting.shift() as C);
       busyMs += clock.nowMs() - beforeMs;
+      if (clock.standsStill) unseen++;
     }
     isPumping = false;
     if (runner.size + waiting.length === 0) options.onIdle();
