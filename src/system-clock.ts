@@ -3,6 +3,7 @@ import type { Clock } from "./core/clock.ts";
 /** The host's clock and timers. */
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
+  standsStill: globalThis.navigator?.userAgent === "Cloudflare-Workers",
   setTimer(delayMs, callback) {
     // A longer delay would fire at once (32 bits of milliseconds).
     const timer = setTimeout(callback, Math.min(delayMs, 2 ** 31 - 1));

@@ -50,8 +50,9 @@ export function createHostBudget(options: HostBudgetOptions): HostBudget {
   const longestMs = Math.max(registry.longestTimeoutMs, registry.hasDefaultTimeout ? settings.timeoutMs : 0);
   let begunRequests = 0;
   let begunInvocations = 0;
-  /** Most requests that an exchange has made so far. */
+  /** Most requests that an exchange has made so far; but the first, whose script Redis may not know. */
   let exchangeRequests = 1;
+  let isFirst = true;
 
   /** A job that has just been begun may take all its time, and meanwhile the lease is renewed. */
   const reserved = (): number => {
@@ -83,7 +84,8 @@ export function createHostBudget(options: HostBudgetOptions): HostBudget {
       begunInvocations += to.invocations - from.invocations;
     },
     noteExchange(requests) {
-      exchangeRequests = Math.max(exchangeRequests, requests);
+      if (!isFirst) exchangeRequests = Math.max(exchangeRequests, requests);
+      isFirst = false;
     },
   };
   if (!budget.isShort) return budget;

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { openWorld, type World } from "../../conformance/world.ts";
 import { setups } from "../../support/setups.ts";
+import { until } from "../../support/until.ts";
 import { type Endpoint, startEndpoint } from "../../target/endpoint.ts";
 import { bundleFunctions, bundleWorker } from "./bundle-worker.ts";
 import { startWorkerd, type Workerd } from "./workerd.ts";
@@ -151,6 +152,29 @@ describe("a Worker that is held to the limits of the free plan, its clock to sta
     await world.push("q", ...jobs(40, "Compute", 2_000_000));
     expect(await workerd.scheduled()).toBe("ok");
     expect(report()).toMatchObject({ stopped: "empty", succeeded: 40, failed: 0 });
+  });
+
+  test("what computes for longer than a lease keeps it", async () => {
+    // The lease is 1.5 s, and all of them are claimed together.
+    await world.push("q", ...jobs(100, "Compute", 10_000_000));
+    await using busy = await start("Compute");
+    const beats = new Set<number>();
+    let hasEnded = false;
+    const ended = busy.scheduled().finally(() => {
+      hasEnded = true;
+    });
+    const look = async (): Promise<boolean> => {
+      const [, beat] = (await world.send(["ZRANGE", world.keys.drains, 0, -1, "WITHSCORES"]))[0] as Uint8Array[];
+      if (beat) beats.add(Number(Buffer.from(beat).toString()));
+      return hasEnded;
+    };
+    await until(look, { timeoutMs: 50_000 });
+    expect(await ended).toBe("ok");
+    expect(Object.assign({}, ...busy.logged)).toMatchObject({ stopped: "empty", succeeded: 100, lost: 0 });
+    const atMs = [...beats].toSorted((a, b) => a - b);
+    const gapsMs = atMs.slice(1).map((ms, index) => ms - (atMs[index] as number));
+    expect(atMs.length).toBeGreaterThan(3);
+    expect(Math.max(...gapsMs)).toBeLessThan(1_500);
   });
 
   test("time limits end what hangs, beside what computes", async () => {
