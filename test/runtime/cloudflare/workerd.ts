@@ -16,7 +16,7 @@ export interface TestWorker {
 
 /** Workers that run in workerd, without what it can do for Node. */
 export interface Workerd extends AsyncDisposable {
-  /** What the Workers have asked of the outside, such as Redis. */
+  /** What the Workers have asked of the outside, such as Redis, if that is watched. */
   readonly outbound: { count: number; open: number; mostOpen: number };
   /** What they have logged by `createWorkerLogger`. */
   readonly logged: Readonly<Record<string, unknown>>[];
@@ -26,7 +26,11 @@ export interface Workerd extends AsyncDisposable {
   scheduled(): Promise<string>;
 }
 
-export async function startWorkerd(workers: readonly TestWorker[]): Promise<Workerd> {
+/** @param options.isWatched lets requests to the outside go through this process */
+export async function startWorkerd(
+  workers: readonly TestWorker[],
+  { isWatched = false }: { readonly isWatched?: boolean } = {},
+): Promise<Workerd> {
   const outbound = { count: 0, open: 0, mostOpen: 0 };
   const logged: Record<string, unknown>[] = [];
   const outboundService = async (request: Request): Promise<unknown> => {
@@ -54,7 +58,7 @@ export async function startWorkerd(workers: readonly TestWorker[]): Promise<Work
         ...worker,
         modules: true,
         compatibilityDate: COMPATIBILITY_DATE,
-        outboundService,
+        ...(isWatched && { outboundService }),
       })),
       // Its options are typed by a package that is not installed here.
     } as never),
