@@ -21,7 +21,7 @@ describe("what sends where Node runs", () => {
     ["fetch, if a proxy is asked for by environment", "1", false, 1],
     ["node:http, if addresses are to be checked, which a proxy would look up again", "1", true, 0],
   ])("%s", async (_, proxies, refusePrivateAddresses, fetches) => {
-    if (proxies !== undefined) vi.stubEnv("NODE_USE_ENV_PROXY", proxies);
+    vi.stubEnv("NODE_USE_ENV_PROXY", proxies);
     const fetchSpy = vi.spyOn(globalThis, "fetch");
     await using endpoint = await startEndpoint();
     const send = createSendHere(refusePrivateAddresses);
@@ -30,7 +30,9 @@ describe("what sends where Node runs", () => {
     const { status, body } = await send({ url: new URL(endpoint.url), body: "{}", headers: {}, signal });
     for await (const _chunk of body);
     expect(status).toBe(200);
-    expect(fetchSpy).toHaveBeenCalledTimes(fetches);
+    // Other files' requests may still be under way in this process.
+    const ours = fetchSpy.mock.calls.filter(([to]) => String(to).startsWith(endpoint.url));
+    expect(ours).toHaveLength(fetches);
   });
 });
 
