@@ -13,11 +13,10 @@ export interface Finished {
   readonly size: number;
   /** Since when the first of them waits. */
   readonly sinceMs: number;
-  /** Those that the last `take` gave out, until `written` is called. */
-  readonly sent: readonly Settlement[];
   add(settlement: HeldSettlement, nowMs: number): void;
   /** As many as one exchange carries. `inOrder` for those that go back to their queues together: they stand there as they left them. */
   take(inOrder: boolean): readonly HeldSettlement[];
+  /** What was taken last has arrived. */
   written(): void;
   /** There is nobody left to dispatch them: jobs that were to be detached are given back. */
   undetach(): void;
@@ -30,6 +29,7 @@ const MAX_FAILURE_CHARS = 1_000_000;
 
 export function createFinished(): Finished {
   let waiting: HeldSettlement[] = [];
+  /** What the last `take` gave out, until it is known to be written. */
   let sent: readonly HeldSettlement[] = [];
   let sinceMs = 0;
   return {
@@ -38,9 +38,6 @@ export function createFinished(): Finished {
     },
     get sinceMs() {
       return sinceMs;
-    },
-    get sent() {
-      return sent;
     },
     add(settlement, nowMs) {
       if (waiting.length === 0) sinceMs = nowMs;

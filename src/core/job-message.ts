@@ -97,6 +97,12 @@ export function encodeJobMessage(message: JobMessage | JobBatchMessage): string 
   return stringifyJson(message);
 }
 
+/** Whether a message, or a job of a batch, is to be acknowledged. What arrived may be anything. */
+export function wantsAck(message: unknown): boolean {
+  const { ack, jobs } = Object(message) as { readonly ack?: unknown; readonly jobs?: readonly unknown[] };
+  return ack !== undefined || (Array.isArray(jobs) && jobs.some((job) => Object(job).ack !== undefined));
+}
+
 /**
  * What a handler would have returned in the receiver's place: a directive, or its result. What a receiver that is not Airlift's answers is its
  * result, whatever it is.

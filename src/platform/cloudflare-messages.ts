@@ -1,6 +1,6 @@
 import { UsageError } from "../core/errors.ts";
 import type { Logger } from "../core/job-context.ts";
-import type { JobBatchReply, JobReply, RepliedOutcome } from "../core/job-message.ts";
+import { type JobBatchReply, type JobReply, type RepliedOutcome, wantsAck } from "../core/job-message.ts";
 import { parseJson } from "../core/json.ts";
 import type { JobFunction } from "../job-function/job-function.ts";
 
@@ -70,11 +70,6 @@ function endDelivery(message: WorkerMessage, delivery: Delivery): void {
 }
 
 const OVER: Delivery = { kind: "over" };
-
-function wantsAck(message: unknown): boolean {
-  const { ack, jobs } = Object(message) as { ack?: unknown; jobs?: readonly unknown[] };
-  return ack !== undefined || (Array.isArray(jobs) && jobs.some((job) => Object(job).ack !== undefined));
-}
 
 function deliveryAfter(reply: JobReply | JobBatchReply): Delivery {
   const outcomes = "outcome" in reply ? [reply.outcome] : Object.values(reply.outcomes);

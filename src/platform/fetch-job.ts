@@ -1,6 +1,7 @@
 import { consoleLogger } from "../console-logger.ts";
 import { isStoreError, UsageError } from "../core/errors.ts";
 import type { Logger } from "../core/job-context.ts";
+import { wantsAck } from "../core/job-message.ts";
 import { problem, storeProblem } from "../http/problem.ts";
 import type { JobFunction } from "../job-function/job-function.ts";
 import type { RequestHandler } from "./drain-route.ts";
@@ -77,8 +78,3 @@ function hangUpOf({ signal }: Request): AbortSignal {
 }
 
 const NOT_STORED = { "cache-control": "no-store" };
-
-function wantsAck(message: unknown): boolean {
-  const { ack, jobs } = Object(message) as { readonly ack?: unknown; readonly jobs?: readonly unknown[] };
-  return ack !== undefined || (Array.isArray(jobs) && jobs.some((job) => Object(job).ack !== undefined));
-}
