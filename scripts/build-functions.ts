@@ -8,7 +8,7 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type BuildOptions, build, type Plugin } from "esbuild";
-import { root } from "./entries.ts";
+import { edgeAliases, root } from "./entries.ts";
 
 /** A runtime that is Node. */
 const NODE: BuildOptions = {
@@ -24,6 +24,7 @@ const EDGE: BuildOptions = {
   platform: "browser",
   target: "es2024",
   conditions: ["workerd", "worker", "edge-light"],
+  alias: edgeAliases(),
   external: ["cloudflare:*"],
 };
 

@@ -10,7 +10,10 @@ import { binEntries, publicEntries, root, sourceOf } from "./entries.ts";
 
 const withTypes = !process.argv.includes("--no-types");
 const entries = [...publicEntries(), ...binEntries()];
-const unbuildable = entries.filter((entry) => !existsSync(new URL(sourceOf(entry.file), root)));
+const files = entries.flatMap(({ name, file, edgeFile }) =>
+  [file, edgeFile ?? []].flat().map((file) => ({ name, file })),
+);
+const unbuildable = files.filter(({ file }) => !existsSync(new URL(sourceOf(file), root)));
 if (unbuildable.length > 0) {
   for (const { name, file } of unbuildable) console.error(`package.json: ${name} has no source ${sourceOf(file)}`);
   process.exit(1);
@@ -19,7 +22,7 @@ if (unbuildable.length > 0) {
 rmSync(new URL("dist", root), { recursive: true, force: true });
 await build({
   absWorkingDir: fileURLToPath(root),
-  entryPoints: entries.map((entry) => sourceOf(entry.file)),
+  entryPoints: files.map(({ file }) => sourceOf(file)),
   outdir: "dist",
   outbase: "src",
   chunkNames: "chunks/[name]-[hash]",

@@ -1,5 +1,6 @@
 import type { Requester, UpstashRequest, UpstashResponse } from "@upstash/redis/cloudflare";
 import { StoreError, type StoreErrorReason } from "../core/errors.ts";
+import type { RedisCommand } from "../resque/client.ts";
 import { createHttpPoster } from "./http-post.ts";
 import { type HttpAnswer, type HttpPoster, PostError } from "./http-poster.ts";
 import { reasonOfReply } from "./reply-error.ts";
@@ -34,7 +35,7 @@ export interface RestTransportOptions {
 export type RestItem = UpstashResponse<unknown>;
 
 /**
- * Carries the SDK's requests. It stands in for the SDK's own HttpClient, which hides the HTTP status and Retry-After,
+ * Carries requests. It stands in for the SDK's own HttpClient, which hides the HTTP status and Retry-After,
  * rounds integers beyond 2^53, puts whole commands into its messages, and repeats a request whose reply was lost.
  */
 export class RestTransport implements Requester {
@@ -62,6 +63,14 @@ export class RestTransport implements Requester {
       if (status === 200 && (Array.isArray(body) || "result" in body)) return body as UpstashResponse<TResult>;
     }
     throw this.#noReply(status, retryAfter);
+  }
+
+  /** Sends several commands, which the SDK's own pipelines only take if they have a method for each. */
+  async batch(path: "pipeline" | "multi-exec", commands: readonly RedisCommand[]): Promise<RestItem[]> {
+    const items: unknown = await this.request({ path: [path], body: commands });
+    if (!Array.isArray(items) || items.length !== commands.length)
+      throw new TypeError("not one reply for each command");
+    return items;
   }
 
   /** Closes idle connections; a later request opens new ones. */

@@ -7,13 +7,13 @@ const exists = (path: string): boolean => existsSync(new URL(path, root));
 
 test("each entry has a source, and after the build its module and its declarations", () => {
   const missing = publicEntries()
-    .flatMap(({ file, types }) => [sourceOf(file), file, types ?? ""])
+    .flatMap(({ file, types, edgeFile = file }) => [sourceOf(file), file, types ?? "", sourceOf(edgeFile), edgeFile])
     .filter((path) => !exists(path));
   expect(missing, "run `npm run build` before these tests").toEqual([]);
 });
 
 test("each client, target and platform is an entry, or a part of one in its folder", () => {
-  const declared = publicEntries().map(({ file }) => sourceOf(file));
+  const declared = publicEntries().flatMap(({ file, edgeFile = file }) => [sourceOf(file), sourceOf(edgeFile)]);
   const undeclared = ["src/redis", "src/target", "src/platform"].flatMap((folder) => {
     const modules = readModules([folder]);
     const parts = new Set(modules.flatMap(({ imports }) => imports.map(({ to }) => to)));

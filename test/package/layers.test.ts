@@ -48,6 +48,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
 /** Layers that must run where there is no Node. */
 const PORTABLE = [
   ...["src/core/", "src/resque/", "src/active-job/", "src/cron/", "src/http/", "src/redis/upstash.ts"],
+  ...["src/redis/upstash-client.ts", "src/redis/upstash-edge.ts", "src/redis/upstash-transport.ts"],
   ...["src/index.ts", "src/admin.ts", "src/airlift.ts", "src/options.ts", "src/check-options.ts"],
   ...["batch", "http", "http-answer", "http-endpoint", "http-error", "http-options", "http-post", "http-private"].map(
     (name) => `src/target/${name}.ts`,

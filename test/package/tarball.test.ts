@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { build } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { publicEntries, root } from "../../scripts/entries.ts";
 
@@ -80,6 +81,20 @@ test("each entry can be imported from an installed package, and exports somethin
     console.log(JSON.stringify(counts.filter(([, count]) => count > 0).map(([name]) => name)));
   `);
   expect(JSON.parse(output)).toEqual(names);
+});
+
+test("an edge runtime gets the client without the SDK, everything else the one with it", async () => {
+  await writeFile(join(folder, "worker.mjs"), 'export { upstash } from "airlift/redis/upstash";');
+  const packagesFor = async (...conditions: string[]): Promise<string[]> => {
+    const { metafile } = await build({
+      ...{ entryPoints: [join(folder, "worker.mjs")], bundle: true, write: false, metafile: true, format: "esm" },
+      ...{ platform: "node", conditions, logLevel: "silent" },
+    });
+    return Object.keys(metafile.inputs).filter((path) => path.includes("@upstash"));
+  };
+  expect(await packagesFor()).not.toEqual([]);
+  expect(await packagesFor("workerd", "worker", "browser")).toEqual([]);
+  expect(await packagesFor("edge-light")).toEqual([]);
 });
 
 test("an installed package's declarations compile in a strict project", async () => {

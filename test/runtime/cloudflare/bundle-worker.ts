@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { build } from "esbuild";
-import { root } from "../../../scripts/entries.ts";
+import { edgeAliases, root } from "../../../scripts/entries.ts";
 
 /** Bundles one of workers/, as functions/cloudflare/ is bundled. */
 export async function bundleWorker(name: string): Promise<string> {
@@ -17,6 +17,7 @@ export async function bundleWorker(name: string): Promise<string> {
     platform: "browser",
     target: "es2024",
     conditions: ["workerd", "worker", "edge-light"],
+    alias: edgeAliases(),
     external: ["cloudflare:*", "zod*", "effect", "sury"],
     keepNames: true,
     logLevel: "warning",
