@@ -59,8 +59,10 @@ export function createScheduleBook(
       const read = readRubySchedule(name, { ...config, rails_env: null, env: null }, context);
       if (read.kind === "problem") throw new UsageError(`schedule ${JSON.stringify(name)}: ${read.problem}`);
       if (read.kind !== "schedule") return;
-      // Ruby takes the name for the class only in schedules that it is given at its start.
-      const json = stringifyJson(config.class === undefined ? { class: name, ...config } : config);
+      // Ruby takes the name for the class only in schedules that it is given at its start. For a queue it would ask the class, which may be
+      // none of its own: its scheduler could not enqueue it then, and resque-web's page of schedules not be shown.
+      const named = config.class === undefined ? { class: name, ...config } : config;
+      const json = stringifyJson({ ...named, queue: read.schedule.queue });
       const { states, persistent: defined, timeMs } = await store.read({ names: [], persistent: true }, usage);
       // With the same ticks as before it goes on; otherwise it starts now, and not when a drain first sees it.
       const spec = parseState((defined.has(name) ? states.get(name) : undefined) ?? "")?.specs[0];

@@ -97,6 +97,16 @@ describe.each(setups())("the list of schedules over $name", (kind) => {
     expect(await world.everything()).toEqual({ "resque:schedules_changed": { tea: true } });
   });
 
+  test("the class of one without is its name, and the queue that of the app's class; both are written, as Ruby may know neither", async () => {
+    const host = world.host({ persistent: true });
+    await host.set("a", { every: "15m", class: "Known" });
+    await host.set("Known", { every: "15m", queue: null as never, description: "b" });
+    expect((await world.everything())["resque:persistent_schedules"]).toEqual({
+      a: '{"every":"15m","class":"Known","queue":"known"}',
+      Known: '{"class":"Known","every":"15m","queue":"known","description":"b"}',
+    });
+  });
+
   test("one that is written starts then, and goes on if its ticks are the same", async () => {
     const host = world.host({ persistent: true });
     await host.set("tea", tea);
@@ -133,11 +143,5 @@ describe.each(setups())("the list of schedules over $name", (kind) => {
     await expect(host.set("", tea)).rejects.toThrow("schedule: name: expected a text");
     expect(await world.keyNames()).toEqual([]);
   });
-
-  test("the class of one without is its name, and is written so that Ruby knows it", async () => {
-    await world.host({}).set("Known", { every: "1m" });
-    expect((await world.everything())["resque:persistent_schedules"]).toEqual({
-      Known: '{"class":"Known","every":"1m"}',
-    });
   });
 });
