@@ -143,5 +143,4 @@ describe.each(setups())("the list of schedules over $name", (kind) => {
     await expect(host.set("", tea)).rejects.toThrow("schedule: name: expected a text");
     expect(await world.keyNames()).toEqual([]);
   });
-  });
 });
