@@ -7,10 +7,11 @@ ARGV  for each job its lock's key (0: it needs none), a value under which the lo
       Commands of the same name and key are sent as one
 Returns {commands, {jobs that did not get their lock}, {key of an RPUSH, the list's length then, …}}, all numbers from 1; or the error of
       the command that Redis refused
-Keeps: no lock without its job and no job without its lock: if a command is refused, what was done before it is undone.
+Keeps: no lock without its job and no job without its lock: if a command is refused, what was done before it is undone; a job that cannot be
+      taken out of its list again, as its producer may not, keeps its lock and its place in the books.
 Longer than 60 lines, because these steps are safe only together.
 ]]
-local commands, undo, refused, lengths, batches, current = 1, {}, {}, {}, {}, {}
+local commands, undo, pushed, refused, lengths, batches, current = 1, {}, {}, {}, {}, {}, {}
 local function call(...)
   commands = commands + 1
   local reply = redis.pcall(...)
@@ -26,6 +27,7 @@ local function take(lock, held, value, ttl)
   if taken then undo[#undo + 1] = {'DEL', lock} end
   return taken
 end
+-- Returns the batch that the command becomes a part of.
 local function add(name, key, first, last)
   local batch = current[name .. key]
   -- unpack has room for some 7,000 values
@@ -38,17 +40,18 @@ local function add(name, key, first, last)
     if name ~= 'SADD' or not batch.seen[ARGV[i]] then batch.values[#batch.values + 1] = ARGV[i] end
     batch.seen[ARGV[i]] = true
   end
+  return batch
 end
 local function write(batch)
   local reply = call(batch.name, batch.key, unpack(batch.values))
   if batch.name == 'RPUSH' then
-    undo[#undo + 1] = {'RPOP', batch.key, #batch.values}
+    pushed[#pushed + 1] = batch
     lengths[#lengths + 1] = batch.number
     lengths[#lengths + 1] = reply
     return
   end
   local step = batch.name == 'ZADD' and 2 or 1
-  local undoing = {batch.name == 'ZADD' and 'ZREM' or 'SREM', batch.key}
+  local undoing = {batch.name == 'ZADD' and 'ZREM' or 'SREM', batch.key, isbook = true}
   for i = step, #batch.values, step do undoing[#undoing + 1] = batch.values[i] end
   -- What was in the set before stays.
   if reply == #undoing - 2 then undo[#undo + 1] = undoing end
@@ -61,14 +64,25 @@ local ok, problem = pcall(function()
     local taken = not lock or take(lock, ARGV[at + 1], ARGV[at + 2], ARGV[at + 3])
     if not taken then refused[#refused + 1] = job end
     at = at + 5
+    local locked = lock and taken and undo[#undo] or {}
     for _ = 1, count do
       local last = at + 2 + tonumber(ARGV[at + 2])
-      if taken then add(ARGV[at], tonumber(ARGV[at + 1]), at + 3, last) end
+      local batch = taken and add(ARGV[at], tonumber(ARGV[at + 1]), at + 3, last)
+      if ARGV[at] == 'RPUSH' then locked.job = batch end
       at = last + 1
     end
   end
   for _, batch in ipairs(batches) do write(batch) end
 end)
 if ok then return {commands, refused, lengths} end
-for i = #undo, 1, -1 do redis.pcall(unpack(undo[i])) end
+local stays = false
+for i = #pushed, 1, -1 do
+  local reply = redis.pcall('RPOP', pushed[i].key, #pushed[i].values)
+  pushed[i].stays = reply.err
+  stays = stays or reply.err
+end
+for i = #undo, 1, -1 do
+  local step = undo[i]
+  if not (step.job and step.job.stays) and not (step.isbook and stays) then redis.pcall(unpack(step)) end
+end
 return problem.err and problem or redis.error_reply(problem)
