@@ -301,17 +301,32 @@ function readReply(reply: RedisReply, { context, slots, queues, settled }: Sent)
   };
 }
 
-const ENTRY_HEAD = /^\{"claim":"([^"]*)","queue":("(?:[^"\\]|\\.)*"),"run_at":"[^"]*","payload":/s;
+/** No name can hold the quotes behind it: in a JSON text there is a backslash before them. */
+const ENTRY_HEAD = /^\{"claim":"([^"]*)","queue":(".*?"),"run_at":"[^"]*","payload":/s;
 
-/** Takes a slot's entry apart, from its start up to the payload. */
-export function readEntryHead(entry: string): {
+/** A slot's entry up to the payload, taken apart. */
+export interface EntryHead {
   readonly head: string;
   readonly token: string;
   readonly queue: string;
-} {
+}
+
+/** Undefined for an entry that Airlift did not write. */
+export function findEntryHead(entry: string): EntryHead | undefined {
   const match = ENTRY_HEAD.exec(entry);
-  if (!match) throw new StoreError("rejected", "a worker's entry in Redis is none that Airlift wrote");
-  return { head: match[0], token: match[1] as string, queue: JSON.parse(match[2] as string) as string };
+  if (!match) return undefined;
+  try {
+    return { head: match[0], token: match[1] as string, queue: JSON.parse(match[2] as string) as string };
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws StoreError for an entry that Airlift did not write */
+export function readEntryHead(entry: string): EntryHead {
+  const found = findEntryHead(entry);
+  if (!found) throw new StoreError("rejected", "a worker's entry in Redis is none that Airlift wrote");
+  return found;
 }
 
 function readEntry(entry: string, slot: number, bigIntegers: BigIntegers): Claim {

@@ -15,7 +15,9 @@ export interface OwnMember {
   readonly id?: string;
 }
 
-const OWN_MEMBER = /,"airlift":(\{[^{}]*\})\}\s*$/;
+const OWN_MEMBER = /,"airlift":(\{[^{}]*\})\}[ \t\r\n]*$/;
+/** Of JSON's white space alone: what else looks like it takes more than a byte. */
+const END = /\}[ \t\r\n]*$/;
 /** At least this many bytes of a payload's end hold all of Airlift's own member. */
 export const OWN_MEMBER_MAX_BYTES = 400;
 const OWN_TEXT = /^[\w.:-]{1,100}$/;
@@ -78,7 +80,7 @@ export interface TailChange {
  * @returns undefined if the payload is no object that could bear the member
  */
 export function changeOwn(tail: string, own: OwnMember): TailChange | undefined {
-  const end = matchOwn(tail)?.text ?? /\}\s*$/.exec(tail)?.[0];
+  const end = matchOwn(tail)?.text ?? END.exec(tail)?.[0];
   if (end === undefined || /\{\s*$/.test(tail.slice(0, tail.length - end.length))) return undefined;
   // What is cut is ASCII: Airlift wrote it, or it is a brace and white space.
   return { cutBytes: end.length, append: `${encodeOwn(own)}}` };
@@ -95,30 +97,25 @@ function encodeOwn(own: OwnMember | undefined): string {
   return own && Object.keys(own).length > 0 ? `,"airlift":${JSON.stringify(own)}` : "";
 }
 
-/** A payload may be anything, so what is none of ours is none. */
+/**
+ * A payload may be anything, so what Airlift would not have written in just these letters is none of its own, whatever its name: it is its producer's,
+ * and stays.
+ */
 function matchOwn(text: string): { readonly text: string; readonly own: OwnMember } | undefined {
-  const match = /\}\s*\}\s*$/.test(text) ? OWN_MEMBER.exec(text) : null;
+  const match = /\}[ \t\r\n]*\}[ \t\r\n]*$/.test(text) ? OWN_MEMBER.exec(text) : null;
   if (!match) return undefined;
   try {
-    const { crashes, retries, unique, id } = JSON.parse(match[1] as string) as Record<keyof OwnMember, unknown>;
-    const own = {
-      ...(isCount(crashes) && { crashes }),
-      ...(isCount(retries) && { retries }),
-      ...(isOwnText(unique) && { unique }),
-      ...(isOwnText(id) && { id }),
-    };
-    return Object.keys(own).length > 0 ? { text: match[0], own } : undefined;
+    const own = JSON.parse(match[1] as string) as OwnMember;
+    const isOurs = Object.entries(own).every(isOwnMember) && JSON.stringify(own) === match[1] && match[1] !== "{}";
+    return isOurs ? { text: match[0], own } : undefined;
   } catch {
     return undefined;
   }
 }
 
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0;
-}
-
-function isOwnText(value: unknown): value is string {
-  return typeof value === "string" && OWN_TEXT.test(value);
+function isOwnMember([name, value]: readonly [string, unknown]): boolean {
+  if (name === "crashes" || name === "retries") return Number.isSafeInteger(value) && (value as number) > 0;
+  return (name === "unique" || name === "id") && typeof value === "string" && OWN_TEXT.test(value);
 }
 
 /**

@@ -3,7 +3,7 @@ import type { RedisClient, Usage } from "./client.ts";
 import type { DeadRedisDrain } from "./dead-drain.ts";
 import { dirtyExit } from "./dirty-exit.ts";
 import { drainKeys, workerId } from "./drain-identity.ts";
-import { readEntryHead } from "./exchange-call.ts";
+import { findEntryHead } from "./exchange-call.ts";
 import { failedEntry, toFailedQueue } from "./failed-entry.ts";
 import { readSlots as readSlotsScript } from "./generated/read-slots.generated.ts";
 import { recoverDrain as recoverDrainScript } from "./generated/recover-drain.generated.ts";
@@ -57,13 +57,14 @@ export async function recoverDrain(
   for (let i = 0; i < occupied[1].length; i += 4) {
     const [slot, entryHead, first, tail] = occupied[1].slice(i, i + 4) as [number, string, string, string];
     const at = { failedAtMs: nowMs, workerId: workerId(dead.description, slot - 1) };
-    if (entryHead === "") {
+    const read = findEntryHead(entryHead);
+    if (!read) {
       const { queues: queue } = dead.description;
       const entry = failedEntry(FOREIGN_ENTRY, { ...at, queue });
       args.push(slot, "", 0, 0, "", 0, entry.before, entry.after);
       continue;
     }
-    const { head, queue } = readEntryHead(entryHead);
+    const { head, queue } = read;
     if (!queues.includes(queue)) queues.push(queue);
     const own = readOwn(tail);
     const crashes = (own.crashes ?? 0) + 1;

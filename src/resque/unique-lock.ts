@@ -31,10 +31,10 @@ export function hashLockKey(queue: string, className: string, key: string): Prom
   return hashKey(queue, className, key);
 }
 
-/** Payloads that bear the member are Airlift's own, whose form is known. */
-const HEAD = /^\{"class":("(?:[^"\\]|\\.)*"),"args":/;
+/** Payloads that bear the member are Airlift's own, whose form is known: no text in it can hold these quotes. */
+const HEAD = '{"class":"';
+const ARGS = '","args":';
 const OWN = /,"airlift":\{[^{}]*\}\}$/;
-const QUEUE = /,"queue":"(?:[^"\\]|\\.)*"$/;
 
 /**
  * The lock that a payload, or a delayed item, holds.
@@ -46,12 +46,27 @@ export function lockOf(raw: string, queue: string, keys: Keys): UniqueLock | und
   const unique = raw.endsWith("}}") ? readOwn(raw).unique : undefined;
   const [, hash, id = "", letter = ""] = /^(?:([\w-]+)\.)?(([sdp])\w+)$/.exec(unique ?? "") ?? [];
   const until = UNTIL[letter];
-  const head = HEAD.exec(raw);
-  if (!until || !head) return undefined;
-  const className = JSON.parse(head[1] as string) as string;
+  const className = until && classOf(raw);
+  if (!until || className === undefined) return undefined;
   if (hash !== undefined) return { key: keys.uniqueLock(className, hash), id, until };
-  const argsText = raw.slice(head[0].length).replace(OWN, "").replace(QUEUE, "");
+  const argsText = withoutQueue(raw.slice(raw.indexOf(ARGS) + ARGS.length).replace(OWN, ""));
   return { key: keys.lock(className, queue, argsText), id, until };
+}
+
+/** Only a delayed item has the member: an argument list ends in a bracket. */
+function withoutQueue(text: string): string {
+  return text.endsWith('"') ? text.slice(0, text.lastIndexOf(',"queue":"')) : text;
+}
+
+/** Somebody else may have written the member, and anything before it. */
+function classOf(raw: string): string | undefined {
+  const end = raw.indexOf(ARGS);
+  if (!raw.startsWith(HEAD) || end < 0) return undefined;
+  try {
+    return JSON.parse(raw.slice(HEAD.length - 1, end + 1)) as string;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
