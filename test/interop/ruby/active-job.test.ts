@@ -8,10 +8,9 @@ import {
   RubySymbol,
   symbolKeys,
 } from "../../../src/active-job/active-job.ts";
-import { until } from "../../support/until.ts";
 import { describeBesideRuby } from "./find-ruby.ts";
 import { startResqueWeb, textOf } from "./resque-web.ts";
-import { besideRuby, type RubyRun } from "./ruby-world.ts";
+import { besideRuby, eventually, type RubyRun } from "./ruby-world.ts";
 
 /** What `perform_later` is given, in Ruby. Floats have fractions: JavaScript has no 1.0. */
 const ARGS: readonly (readonly [name: string, ruby: string])[] = [
@@ -91,14 +90,14 @@ describeBesideRuby("beside Rails' Active Job", () => {
     await world.ruby('InvoiceJob.set(wait: 1.second).perform_later("theirs").successfully_enqueued?');
     const [delayed] = (await airlift.delayed.list()).jobs;
     expect(delayed).toMatchObject({ class: "InvoiceJob", queue: "mail" });
-    await until(async () => (await airlift.drain()).promoted === 1, { timeoutMs: 10_000 });
+    await eventually(async () => (await airlift.drain()).promoted === 1);
     expect(seen).toEqual([["theirs", 0]]);
     await airlift.enqueueIn(1_000, invoiceJob, ["ours"]);
     world.start(["scheduler.rb"]);
-    await until(() => redis.llen("resque:queue:mail"), { timeoutMs: 20_000 });
+    await eventually(() => redis.llen("resque:queue:mail"));
     const [ran] = await workInRuby(1);
     expect(ran?.inspect).toBe(await world.ruby('[["ours"], {}].inspect'));
-    await until(async () => (await redis.keys("resque:timestamps:*")).length === 0);
+    await eventually(async () => (await redis.keys("resque:timestamps:*")).length === 0);
   });
 
   test("retry_on of Rails, then us, then Rails again: the executions go on", async () => {
@@ -120,7 +119,7 @@ describeBesideRuby("beside Rails' Active Job", () => {
         }),
       ],
     });
-    await until(async () => (await airlift.drain()).promoted === 1, { timeoutMs: 10_000 });
+    await eventually(async () => (await airlift.drain()).promoted === 1);
     expect(seen).toEqual([[2, 1, { "[FlakyJob::NotYet]": 1 }]]);
     await airlift.resume();
     await redis.del("fail");
@@ -138,7 +137,7 @@ describeBesideRuby("beside Rails' Active Job", () => {
     expect(textOf(await web.page("/failed"))).toMatch(/InvoiceJob \(via ActiveJob\) .*gid:\/\/shop\/Invoice\/3/);
     await world.ruby("Resque::Failure.requeue(0)");
     const worker = world.start(["worker.rb", "mail"], { JOBS: "rails" });
-    await until(async () => (await redis.llen("ran")) === 1, { timeoutMs: 20_000 });
+    await eventually(async () => (await redis.llen("ran")) === 1);
     worker.signal("SIGQUIT");
     await worker.ended;
     expect((await world.ran())[0]?.inspect).toBe(await world.ruby("[[Invoice.new(3)], { k: :v }].inspect"));

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
-import { until } from "../../support/until.ts";
 import { describeBesideRuby } from "./find-ruby.ts";
-import { besideRuby } from "./ruby-world.ts";
+import { besideRuby, eventually } from "./ruby-world.ts";
 
 class PaymentDeclined extends Error {}
 
@@ -58,7 +57,7 @@ describeBesideRuby("failures, as the other side sees them", () => {
     expect(seen).toEqual([[1, { k: [] }]]);
     await world.ruby("Resque::Failure.requeue(1)");
     const worker = world.start(["worker.rb", "mail"]);
-    await until(async () => (await redis.llen("ran")) === 1, { timeoutMs: 20_000 });
+    await eventually(async () => (await redis.llen("ran")) === 1);
     worker.signal("SIGQUIT");
     await worker.ended;
     expect(await world.ran()).toMatchObject([{ class: "Echo", json: "[2]" }]);
@@ -72,7 +71,7 @@ describeBesideRuby("failures, as the other side sees them", () => {
     await world.ruby('Resque.enqueue(Boom, 1.0, 2**64, {"k" => []}, "é\\u2028")');
     const payload = await redis.lindex("resque:queue:mail", 0);
     const worker = world.start(["worker.rb", "mail"], { WORKER_HOST: "web1" });
-    await until(async () => (await redis.llen("resque:failed")) === 1, { timeoutMs: 20_000 });
+    await eventually(async () => (await redis.llen("resque:failed")) === 1);
     worker.signal("SIGQUIT");
     await worker.ended;
     const app = world.app({ queues: ["mail"], jobs: [] });
@@ -90,7 +89,7 @@ describeBesideRuby("failures, as the other side sees them", () => {
       expect.any(Number),
     );
     world.start(["worker.rb", "mail"]);
-    await until(async () => (await redis.llen("ran")) === 2, { timeoutMs: 20_000 });
+    await eventually(async () => (await redis.llen("ran")) === 2);
     const [before, after] = await world.ran();
     expect(after).toEqual(before);
   });
@@ -162,7 +161,7 @@ describeBesideRuby("failures, as the other side sees them", () => {
     const { redis } = world;
     await world.ruby("Resque.enqueue(Die, 1)");
     const worker = world.start(["worker.rb", "mail"]);
-    await until(async () => (await redis.llen("resque:failed")) === 1, { timeoutMs: 20_000 });
+    await eventually(async () => (await redis.llen("resque:failed")) === 1);
     worker.signal("SIGQUIT");
     await worker.ended;
     const app = world.app({ queues: ["mail"], jobs: [{ class: "Die", perform: () => undefined }] });

@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
-import { until } from "../../support/until.ts";
 import { describeBesideRuby } from "./find-ruby.ts";
-import { besideRuby } from "./ruby-world.ts";
+import { besideRuby, eventually } from "./ruby-world.ts";
 
 /** Ruby's way to write arguments, and what a handler gets. How their JSON looks is Ruby's business, and differs between versions. */
 const ODD: readonly (readonly [name: string, ruby: string, handed: readonly unknown[]])[] = [
@@ -70,7 +69,7 @@ describeBesideRuby("jobs between Ruby and a drain", () => {
     const written = await world.ruby<string[]>("Resque.peek(:mail, 0, 99).map { |job| Resque.encode(job) }");
     expect(written).toEqual(payloads);
     const worker = world.start(["worker.rb", "mail"]);
-    await until(async () => (await redis.llen("ran")) === args.length, { timeoutMs: 20_000 });
+    await eventually(async () => (await redis.llen("ran")) === args.length);
     worker.signal("SIGQUIT");
     await worker.ended;
     const ran = await world.ran();
@@ -118,7 +117,7 @@ describeBesideRuby("jobs between Ruby and a drain", () => {
       );
     await enqueue(0, 100);
     const worker = world.start(["worker.rb", "high", "mail"]);
-    await until(async () => (await redis.llen("ran")) >= 10, { timeoutMs: 20_000 });
+    await eventually(async () => (await redis.llen("ran")) >= 10);
     await enqueue(100, 300);
     const more = world.ruby("300.times { |n| Resque.enqueue(Echo, 400 + n) }");
     const report = await app.drain();

@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
-import { until } from "../../support/until.ts";
 import { holdDrain } from "../held-drain.ts";
 import { describeBesideRuby } from "./find-ruby.ts";
-import { besideRuby } from "./ruby-world.ts";
+import { besideRuby, eventually } from "./ruby-world.ts";
 
 /** As a Ruby worker does when it starts, for each queue list that one may have. */
 const PRUNE = `[["mail"], ["*"], ["other"]].each do |queues|
@@ -37,9 +36,7 @@ describeBesideRuby("the dead of one side, as the other handles them", () => {
     await world.ruby(PRUNE);
     // And a whole worker's start, on a host of another name.
     const worker = world.start(["worker.rb", "other"]);
-    await until(async () => (await world.ruby("Resque.workers.size")) === length + 1, {
-      timeoutMs: 20_000,
-    });
+    await eventually(async () => (await world.ruby("Resque.workers.size")) === length + 1);
     worker.signal("SIGQUIT");
     await worker.ended;
     expect(await keysButPruning()).toEqual(before);
@@ -114,7 +111,7 @@ describeBesideRuby("the dead of one side, as the other handles them", () => {
     const { redis } = world;
     await world.ruby("Resque.enqueue(Hold, 1)");
     const worker = world.start(["worker.rb", "mail"], { WORKER_HOST: "web1" });
-    await until(async () => (await redis.llen("held")) === 1, { timeoutMs: 20_000 });
+    await eventually(async () => (await redis.llen("held")) === 1);
     await worker.kill();
     const id = `web1:${worker.pid}:mail`;
     const entry = await redis.get(`resque:worker:${id}`);
@@ -138,7 +135,7 @@ describeBesideRuby("the dead of one side, as the other handles them", () => {
     const kill = async (number: number): Promise<string> => {
       await world.ruby("Resque.enqueue(Hold, args[0], 1.0, {a: []})", number);
       const worker = world.start(["worker.rb", "mail"], { WORKER_HOST: `web${number}` });
-      await until(async () => (await redis.llen("held")) === number, { timeoutMs: 20_000 });
+      await eventually(async () => (await redis.llen("held")) === number);
       await worker.kill();
       return `web${number}:${worker.pid}:mail`;
     };

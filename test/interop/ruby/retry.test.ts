@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
 import { backoffMs } from "../../../src/core/retry.ts";
-import { until } from "../../support/until.ts";
 import { describeBesideRuby } from "./find-ruby.ts";
-import { besideRuby } from "./ruby-world.ts";
+import { besideRuby, eventually } from "./ruby-world.ts";
 
 describeBesideRuby("beside resque-retry", () => {
   const world = besideRuby();
@@ -16,8 +15,8 @@ describeBesideRuby("beside resque-retry", () => {
     const payload = await redis.lindex("resque:queue:mail", 0);
     const worker = startWorker();
     const airlift = world.app({ queues: ["other"], jobs: [] });
-    await until(async () => (await airlift.delayed.count()) === 1, { timeoutMs: 20_000 });
-    await until(async () => (await redis.llen("ran")) === 1);
+    await eventually(async () => (await airlift.delayed.count()) === 1);
+    await eventually(async () => (await redis.llen("ran")) === 1);
     expect(await retryKeys()).toEqual([
       expect.stringMatching(/^resque:failure-resque-retry:Flaky:[0-9a-f]{40}$/),
       expect.stringMatching(/^resque:resque-retry:Flaky:[0-9a-f]{40}$/),
@@ -27,14 +26,14 @@ describeBesideRuby("beside resque-retry", () => {
     expect(await redis.exists("resque:failed")).toBe(0);
     // We promote, as no scheduler runs; the drain serves another queue.
     for (const attempt of ["1", "2"]) {
-      await until(async () => (await airlift.drain()).promoted === 1, { timeoutMs: 10_000 });
-      await until(async () => (await redis.get(counter)) === attempt, { timeoutMs: 10_000 });
-      await until(async () => (await airlift.delayed.count()) === 1, { timeoutMs: 10_000 });
+      await eventually(async () => (await airlift.drain()).promoted === 1);
+      await eventually(async () => (await redis.get(counter)) === attempt);
+      await eventually(async () => (await airlift.delayed.count()) === 1);
     }
     await redis.del("fail");
-    await until(async () => (await airlift.drain()).promoted === 1, { timeoutMs: 10_000 });
-    await until(async () => (await redis.llen("ran")) === 4, { timeoutMs: 10_000 });
-    await until(async () => (await redis.exists(counter)) === 0);
+    await eventually(async () => (await airlift.drain()).promoted === 1);
+    await eventually(async () => (await redis.llen("ran")) === 4);
+    await eventually(async () => (await redis.exists(counter)) === 0);
     worker.signal("SIGQUIT");
     await worker.ended;
     const ran = await world.ran();
@@ -58,13 +57,10 @@ describeBesideRuby("beside resque-retry", () => {
     await airlift.enqueue({ queue: "ours", class: "Ours", args: [1] });
     await world.ruby("Resque.enqueue(Flaky, 1)");
     const worker = startWorker();
-    await until(
-      async () => {
-        await airlift.drain();
-        return (await redis.llen("resque:failed")) === 2;
-      },
-      { timeoutMs: 30_000 },
-    );
+    await eventually(async () => {
+      await airlift.drain();
+      return (await redis.llen("resque:failed")) === 2;
+    });
     worker.signal("SIGQUIT");
     await worker.ended;
     expect(runs).toBe(4);

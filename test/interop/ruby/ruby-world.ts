@@ -45,6 +45,9 @@ const HELD_DRAIN = new URL("held-drain-process.ts", import.meta.url).pathname;
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
+/** `until`, for what another process has to do on a machine that may be busy. */
+export const eventually: typeof until = (condition) => until(condition, { timeoutMs: 40_000 });
+
 /** Opens a world for the tests of a `describe`. */
 export function besideRuby(kind: "jobs" | "rails" = "jobs"): RubyWorld {
   let url: string;
@@ -102,7 +105,7 @@ export function besideRuby(kind: "jobs" | "rails" = "jobs"): RubyWorld {
     async killDrain(queue, jobs) {
       const child = spawn(process.execPath, [HELD_DRAIN, url, queue, String(jobs)], { stdio: "inherit" });
       const closed = once(child, "close");
-      await until(async () => (await redis.llen("held")) === jobs, { timeoutMs: 20_000 });
+      await eventually(async () => (await redis.llen("held")) === jobs);
       child.kill("SIGKILL");
       await closed;
       return (await redis.smembers("resque:workers")).filter((id) => id.includes(`:${child.pid}-`));

@@ -1,11 +1,10 @@
 import { beforeEach, expect, test } from "vitest";
 import { cron } from "../../../src/cron/cron.ts";
 import type { Airlift, DrainReport } from "../../../src/index.ts";
-import { until } from "../../support/until.ts";
 import { type HeldDrain, holdDrain } from "../held-drain.ts";
 import { describeBesideRuby, theRuby } from "./find-ruby.ts";
 import { type ResqueWeb, startResqueWeb, textOf } from "./resque-web.ts";
-import { besideRuby } from "./ruby-world.ts";
+import { besideRuby, eventually } from "./ruby-world.ts";
 
 const AT_SECONDS = 4_000_000_000;
 
@@ -152,9 +151,7 @@ describeBesideRuby("resque-web", () => {
       // Its own: a job that failed in Ruby and waits there.
       await world.ruby('plain_redis.set("fail", 1); Resque.enqueue_to("flaky", "Flaky", "theirs")');
       const worker = world.start(["worker.rb", "flaky"], { SUPPRESS_RETRIED: "1" });
-      await until(async () => (await airlift.delayed.list()).jobs.some((job) => job.class === "Flaky"), {
-        timeoutMs: 20_000,
-      });
+      await eventually(async () => (await airlift.delayed.list()).jobs.some((job) => job.class === "Flaky"));
       worker.signal("SIGQUIT");
       await worker.ended;
       const [waiting] = (await airlift.delayed.list()).jobs;
@@ -218,6 +215,6 @@ describeBesideRuby("resque-web", () => {
     await web.press("/queues/mail/remove", {});
     held.release();
     expect(await held.report).toMatchObject({ stopped: "empty", succeeded: 2, failed: 0 });
-    await until(async () => (await ids()).length === 0);
+    await eventually(async () => (await ids()).length === 0);
   });
 });

@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
-import { until } from "../../support/until.ts";
 import { holdDrain } from "../held-drain.ts";
 import { describeBesideRuby } from "./find-ruby.ts";
-import { besideRuby } from "./ruby-world.ts";
+import { besideRuby, eventually } from "./ruby-world.ts";
 
 /** What Ruby tells of each of its workers. */
 const WORKERS = `Resque.workers.sort_by(&:to_s).map { |w|
@@ -106,7 +105,7 @@ describeBesideRuby("workers, as the other side sees them", () => {
     const held = await holdDrain({ redis: world.client, queues: ["mail"], jobs, leaseMs: 1_000 });
     world.cleanUp(async () => held.release());
     const counted = (workers: readonly RubyWorker[]) => workers.reduce((sum, { processed }) => sum + processed, 0);
-    await until(async () => counted(await world.ruby(WORKERS)) === 2);
+    await eventually(async () => counted(await world.ruby(WORKERS)) === 2);
     const workers = await world.ruby<RubyWorker[]>(WORKERS);
     expect(workers.reduce((sum, { failed }) => sum + failed, 0)).toBe(1);
     held.release();
@@ -119,7 +118,7 @@ describeBesideRuby("workers, as the other side sees them", () => {
     const airlift = world.app({ queues: ["mail"], jobs: [] });
     await world.ruby("Resque.enqueue(Echo, 1); Resque.enqueue(Boom, 2); Resque.enqueue(Hold, 1.0, 2**64, {a: []})");
     const worker = world.start(["worker.rb", "mail", "low"], { WORKER_HOST: "web1" });
-    await until(async () => (await redis.llen("held")) === 1, { timeoutMs: 20_000 });
+    await eventually(async () => (await redis.llen("held")) === 1);
     const { workers, total } = await airlift.workers.list();
     expect(total).toBe(1);
     expect(workers).toEqual([
@@ -158,11 +157,11 @@ describeBesideRuby("workers, as the other side sees them", () => {
     await airlift.pause();
     await world.ruby("Resque.enqueue(Echo, 1)");
     const worker = world.start(["worker.rb", "mail"]);
-    await until(async () => (await redis.scard("resque:workers")) === 1, { timeoutMs: 20_000 });
+    await eventually(async () => (await redis.scard("resque:workers")) === 1);
     expect(await world.ruby("Resque::Worker.new('mail').work_one_job")).toBe(false);
     expect(await airlift.drain()).toMatchObject({ stopped: "paused", claimed: 0 });
     await airlift.resume();
-    await until(async () => (await redis.llen("ran")) === 1, { timeoutMs: 20_000 });
+    await eventually(async () => (await redis.llen("ran")) === 1);
     worker.signal("SIGQUIT");
     await worker.ended;
     await world.ruby("Resque.redis.set('pause-all-workers', true); Resque.enqueue(Echo, 2)");
