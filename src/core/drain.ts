@@ -5,6 +5,7 @@ import { createExchangeLoop, type ExchangeLoop } from "./exchange-loop.ts";
 import { guardListeners } from "./guard-listeners.ts";
 import { guardLogger } from "./guard-logger.ts";
 import { createHostBudget } from "./host-budget.ts";
+import { createPassing } from "./passing.ts";
 import { repeat } from "./repeat.ts";
 import type { DrainReport, StopReason } from "./report.ts";
 import { createTally } from "./tally.ts";
@@ -52,12 +53,13 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
     forPeers: deps.peers?.requests,
   });
   const due = createDue({ promote: () => store.promote({ maxRequests: budget.spare }) }, deps.ticker, clock);
+  const passing = createPassing();
   const onRetry = (error: StoreError, attempt: number, delayMs: number): void =>
     emit?.({ kind: "store-retry", error, attempt, delayMs });
   const patiently = <T>(call: () => Promise<T>, patienceMs = PATIENCE_MS, minMs = 0): Promise<T> => {
     const nowMs = clock.nowMs();
     const untilMs = Math.max(nowMs + minMs, Math.min(nowMs + patienceMs, deadlineMs));
-    return repeat(call, { clock, random, untilMs: () => untilMs, onRetry });
+    return repeat(call, { clock, random, untilMs: () => untilMs, onRetry, mayPass: passing.mayPass });
   };
   const briefly = <T>(call: () => Promise<T>): Promise<T> => patiently(call, BRIEF_MS);
   /** What leaves no trace behind gets a moment even after the deadline: not every host ends us on the dot. */
@@ -104,7 +106,7 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
         requeued += result.requeued;
         emit?.({ kind: "drain-recovered", drainId: dead.drainId, ...result });
       } catch (error) {
-        if (!isStoreError(error) || error.retryable) throw error;
+        if (!isStoreError(error) || passing.mayPass(error)) throw error;
         // One that cannot be recovered must not keep the others, and the queues, waiting.
         guardLogger(deps.logger).error(`the jobs of a dead drain cannot be taken back: ${error.message}`, {
           drainId: dead.drainId,
@@ -129,7 +131,7 @@ export async function drain(deps: DrainDeps, options: DrainOptions = {}): Promis
         await lastly(() => store.close());
         return { stopped: "empty", remaining: 0 };
       }
-      const context = { budgetEndMs, budget, startedMs, tally, emit, onRetry, briefly, survey, due, promote };
+      const context = { budgetEndMs, budget, startedMs, tally, emit, onRetry, passing, briefly, survey, due, promote };
       loop = createExchangeLoop(deps, options, context);
       const stopped = await loop.run();
       freesAtMs = loop.freesAtMs;

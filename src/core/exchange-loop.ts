@@ -12,6 +12,7 @@ import { createLull } from "./lull.ts";
 import { createNoteBoard } from "./notes.ts";
 import { type Outcome, RELEASED } from "./outcome.ts";
 import { createPacing, maxHand } from "./pacing.ts";
+import type { Passing } from "./passing.ts";
 import { repeat } from "./repeat.ts";
 import type { StopReason } from "./report.ts";
 import type { ClaimedJob, ExchangeParams, ExchangeResult, Settlement } from "./store.ts";
@@ -26,6 +27,7 @@ export interface LoopContext {
   readonly tally: Tally;
   readonly emit: Emit;
   readonly onRetry: (error: StoreError, attempt: number, delayMs: number) => void;
+  readonly passing: Passing;
   /** Calls the store with little patience. */
   readonly briefly: <T>(call: () => Promise<T>) => Promise<T>;
   /** Looks for dead drains and for what is due; returns how many jobs came back to queues. */
@@ -70,7 +72,7 @@ const TIMER_MS = 1;
 
 export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, context: LoopContext): ExchangeLoop {
   const { store, clock, registry, settings } = deps;
-  const { tally, emit, due, budget, budgetEndMs } = context;
+  const { tally, emit, due, budget, budgetEndMs, passing } = context;
   const { concurrency, leaseMs } = settings;
   const maxJobs = options.maxJobs ?? Number.POSITIVE_INFINITY;
   const pacing = createPacing(concurrency, () => budget.isScarce);
@@ -214,7 +216,9 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
       requestsBefore = store.usage.requests;
       return store.exchange({ ...params, attempt });
     };
-    const result = await repeat(call, { clock, random: deps.random, untilMs, onRetry: context.onRetry });
+    const { onRetry } = context;
+    const result = await repeat(call, { clock, random: deps.random, untilMs, onRetry, mayPass: passing.mayPass });
+    passing.begin();
     budget.noteExchange(store.usage.requests - requestsBefore);
     finished.written();
     pacing.noteExchange(clock.nowMs() - nowMs);
@@ -275,7 +279,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
       if (await look()) lull.end();
       return true;
     } catch (error) {
-      if (!isStoreError(error) || !error.retryable) throw error;
+      if (!isStoreError(error) || !passing.mayPass(error)) throw error;
       return false;
     }
   };

@@ -11,6 +11,8 @@ export interface RepeatOptions {
    */
   readonly untilMs: () => number;
   readonly onRetry: (error: StoreError, attempt: number, delayMs: number) => void;
+  /** Whether such an error may pass. @default those of a store that are retryable */
+  readonly mayPass?: (error: StoreError) => boolean;
 }
 
 const FIRST_DELAY_MS = 50;
@@ -25,12 +27,12 @@ const LOOK_MS = 500;
  * @param call is given the number of the attempt, from 1
  */
 export async function repeat<T>(call: (attempt: number) => Promise<T>, options: RepeatOptions): Promise<T> {
-  const { clock, random, untilMs, onRetry } = options;
+  const { clock, random, untilMs, onRetry, mayPass = isRetryable } = options;
   for (let attempt = 1; ; attempt++) {
     try {
       return await within(call(attempt), options);
     } catch (error) {
-      if (!isStoreError(error) || !error.retryable) throw error;
+      if (!isStoreError(error) || !mayPass(error)) throw error;
       const ceilingMs = Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1));
       const delayMs = Math.max(error.retryAfterMs ?? 0, Math.ceil(ceilingMs * (0.5 + random() / 2)));
       if (clock.nowMs() + delayMs > untilMs()) throw error;
@@ -38,6 +40,10 @@ export async function repeat<T>(call: (attempt: number) => Promise<T>, options: 
       await new Promise<void>((resolve) => clock.setTimer(delayMs, resolve));
     }
   }
+}
+
+function isRetryable({ retryable }: StoreError): boolean {
+  return retryable;
 }
 
 /** A client has a time limit of its own, but it does not know when the host ends us. */

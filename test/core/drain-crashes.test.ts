@@ -294,6 +294,50 @@ describe.each(setups().filter(({ name }) => name === "embedded-tcp" || name === 
       expect(redis.calls).toBe(1);
     });
 
+    test("by refusing its credentials for a while, at any one call once jobs were handed out: each runs once", async () => {
+      let hit = true;
+      for (let refused = 1; hit; refused++) {
+        await world.push("q", ...payloads(12));
+        const error = new StoreError("unauthorized", "WRONGPASS");
+        let exchanges = 0;
+        let calls = 0;
+        const redis = fatedClient(world.client, () => {
+          if (exchanges === 0) return "ok";
+          calls++;
+          return calls >= refused && calls < refused + 3 ? { carriedOut: false, error } : "ok";
+        });
+        const ran: unknown[] = [];
+        const perform = async ([n]: readonly unknown[]): Promise<void> => {
+          ran.push(n);
+          await macrotask();
+        };
+        const report = await world.app({ redis, jobs: [{ class: "Noop", perform }], concurrency: 4 }).drain({
+          onEvent: ({ kind: event }) => event === "job-claimed" && exchanges++,
+        });
+        expect({ refused, ...report }).toMatchObject({ refused, stopped: "empty", succeeded: 12, lost: 0 });
+        expect(ran.toSorted((a, b) => (a as number) - (b as number))).toEqual(Array.from({ length: 12 }, (_, n) => n));
+        await world.expectNoTraces();
+        await world.flush();
+        hit = calls >= refused;
+        expect(refused).toBeGreaterThan(hit ? 0 : 2);
+      }
+    });
+
+    test("by refusing its credentials for good while it holds jobs: the drain says so when its lease is over", async () => {
+      await world.push("q", ...payloads(6));
+      const error = new StoreError("unauthorized", "WRONGPASS");
+      let isRevoked = false;
+      const redis = fatedClient(world.client, () => (isRevoked ? { carriedOut: false, error } : "ok"));
+      const app = world.app({ redis, jobs: [noop], concurrency: 4, leaseMs: 1_000 });
+      const onEvent = ({ kind: event }: { kind: string }): void => {
+        isRevoked ||= event === "job-claimed";
+      };
+      await expect(app.drain({ onEvent })).rejects.toMatchObject({ name: "DrainError", cause: error });
+      await world.endLeases();
+      expect(await world.app({ jobs: [noop] }).drain()).toMatchObject({ recovered: 4, succeeded: 6 });
+      await world.expectNoTraces();
+    });
+
     test("until its deadline: the drain does not wait beyond it", async () => {
       await world.push("q", payload(1));
       const error = new StoreError("unavailable", "no answer");
