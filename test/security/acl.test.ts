@@ -46,7 +46,8 @@ describe.skipIf(!aclSetup).each(USERS)("the lines of docs/security.md for: $name
   };
   const play = async (scene: Scene, transport: "tcp" | "http"): Promise<void> => {
     const stage = createStage(world, await world.clientOf(user, transport));
-    sent.set(scene, await world.watch(() => scene.play(stage)));
+    if (transport === "http") await scene.play(stage);
+    else sent.set(scene, await world.watch(() => scene.play(stage)));
     expect(await world.denials()).toEqual((scene.refused ?? []).map((command) => `${user}: command ${command} (lua)`));
   };
 
@@ -56,10 +57,10 @@ describe.skipIf(!aclSetup).each(USERS)("the lines of docs/security.md for: $name
 
   test.each(scenes)("let a user do it: $name", async (scene) => {
     await allow(name);
-    await play(scene, "http");
-    await world.flush();
-    await world.send(["SCRIPT", "FLUSH"]);
     await play(scene, "tcp");
+    if (name.startsWith("upstash")) return;
+    await world.flush();
+    await play(scene, "http");
   });
 
   test.each(optional)("with those for $option let a user do it: $scene.name", async ({ option, scene }) => {
