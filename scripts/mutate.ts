@@ -12,17 +12,19 @@ const HELP = `Usage: npm run mutation -- core|scripts [options]
 
   core              src/core, with Stryker's mutants
   scripts           the Lua scripts, with mutants of our own, on a redis-server
-  --only NAMES      files whose path contains one of these, in this order: exchange-loop,retry
+  --only NAMES      only files whose path contains one of these: exchange-loop,retry
+  --tests NAMES     only tests whose path contains one of these
   --fresh           tries all; without it only what no test has noticed so far, and what has changed
   --sample N        at most N mutants of each file, chosen by --seed (default all)
   --seed N          (default 1)
-  --budget MS       the quickest tests that reach a mutant, up to so much in all (default 8000)
+  --budget MS       a mutant that tests have met for so long has survived (default 8000)
   --minutes N       ends after so long; the next run goes on (default no limit)`;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     only: { type: "string", default: "" },
+    tests: { type: "string", default: "" },
     fresh: { type: "boolean", default: false },
     sample: { type: "string", default: "Infinity" },
     seed: { type: "string", default: "1" },
@@ -43,10 +45,15 @@ if (!existsSync(`${folder}node_modules/.package-lock.json`)) {
 }
 await run({
   suite,
-  only: values.only.split(",").filter((name) => name !== ""),
+  only: names(values.only),
+  tests: names(values.tests),
   isFresh: values.fresh,
   sample: Number(values.sample),
   seed: Number(values.seed),
   budgetMs: Number(values.budget),
   minutes: Number(values.minutes),
 });
+
+function names(list: string): readonly string[] {
+  return list.split(",").filter((name) => name !== "");
+}

@@ -28,7 +28,6 @@ interface Position {
 
 /** Most texts are messages, which tests name by their meaning only; those that are names are checked as types. */
 const EXCLUDED = ["StringLiteral"];
-const HIT_LIMIT = 1_000_000;
 const silent = new Proxy({}, { get: () => () => false });
 
 /** Writes all mutants of the files into the sandbox, each behind a switch. */
@@ -42,8 +41,8 @@ export async function mutateCore(sandbox: Sandbox, files: readonly string[]): Pr
     const options = { plugins: null, ignorers: [], excludedMutations: EXCLUDED } as const;
     const instrumented = await instrumenter.instrument([{ name: file, mutate: true, content }], options);
     const hash = createHash("sha1").update(content).digest("hex").slice(0, 12);
-    // Each file's mutants are numbered from 0; the switches share one namespace.
-    const prefix = `${file}:`;
+    // Each file's mutants are numbered from 0, and their switches share one namespace.
+    const prefix = `${file}:${hash}:`;
     const text = instrumented.files[0]?.content ?? content;
     sandbox.write(
       file,
@@ -56,14 +55,13 @@ export async function mutateCore(sandbox: Sandbox, files: readonly string[]): Pr
       if (status === "Ignored") continue;
       const { start, end } = location;
       all.push({
-        key: `${hash}:${id}`,
+        id: prefix + id,
         file,
         kind: mutatorName,
         line: start.line + 1,
         column: start.column + 1,
         original: between(content, start, end),
         replacement,
-        activation: { kind: "switch", id: prefix + id, hitLimit: HIT_LIMIT },
         coveredAs: prefix + id,
       });
     }

@@ -1,7 +1,7 @@
 /** One small change of the source. */
 export interface Mutant {
-  /** Unique within a suite, and the same in every run as long as its file is the same. */
-  readonly key: string;
+  /** The same in every run as long as its file is the same. */
+  readonly id: string;
   /** Path within the repository. */
   readonly file: string;
   readonly kind: string;
@@ -9,42 +9,52 @@ export interface Mutant {
   readonly column: number;
   readonly original: string;
   readonly replacement: string;
-  readonly activation: Activation;
-  /** Under which name the tests that reach it were recorded. */
+  /** Under which name it is recorded that a test reaches it. */
   readonly coveredAs: string;
-}
-
-/** What a test process is told, to run with a mutant. */
-export type Activation =
-  | { readonly kind: "switch"; readonly id: string; readonly hitLimit: number }
-  | { readonly kind: "scripts"; readonly scripts: readonly ReplacedScript[] };
-
-export interface ReplacedScript {
-  readonly name: string;
-  readonly source: string;
-  readonly sha1: string;
-  readonly keyLockingSha1: string;
+  /** Of a script: what is exchanged in its file's text. Others are switched on by their ids. */
+  readonly edit?: { readonly from: number; readonly to: number };
 }
 
 /**
  * - `killed`: a test failed, or something was thrown that nobody caught.
  * - `timeout`: a test did not end.
- * - `survived`: all tests that reach it passed.
- * - `uncovered`: no test reaches it.
+ * - `survived`: the tests that reach it passed.
+ * - `uncovered`: no test reaches it, or it works only while modules are loaded.
  */
 export type Ending = "killed" | "timeout" | "survived" | "uncovered";
 
 export interface Verdict {
   readonly ending: Ending;
   readonly killer?: string;
+  /** Tests that it met, and how long they took. */
   readonly tests: number;
   readonly ms: number;
 }
 
-/** A test as vitest names it, with how long it takes and which mutants it reaches. */
-export interface KnownTest {
-  readonly file: string;
-  readonly name: string;
-  readonly ms: number;
-  readonly covers: Readonly<Record<string, number>>;
+/** What the tests' thread is told, as a file. */
+export interface ThreadPlan {
+  readonly journal: string;
+  readonly mutants: readonly (Pick<Mutant, "id" | "file" | "coveredAs" | "edit" | "replacement"> & {
+    readonly budgetMs: number;
+  })[];
+  /** Names of tests that are not run again. */
+  readonly done: readonly string[];
+  /** By names of tests: mutants that they have met already. */
+  readonly met: Readonly<Record<string, readonly string[]>>;
 }
+
+/**
+ * What the tests' thread writes down, a line each, before it goes on: so all is known if it never does.
+ *
+ * - `try`: the test begins, with the mutant or, if that is "", without any
+ * - `base`: without a mutant the test passes in so many milliseconds; it reaches so many mutants
+ * - `passed`, `killed`: how it went with the mutant
+ * - `odd`: the test does not pass without a mutant. If it did before, a mutant has left something behind: the thread must end
+ * - `done`: the test has met all that it reaches
+ */
+export type Entry =
+  | readonly ["try", test: string, mutant: string]
+  | readonly ["base", test: string, ms: number, mutants: number]
+  | readonly ["passed" | "killed", test: string, mutant: string, ms: number]
+  | readonly ["odd", test: string, why: string, wasPassing: boolean]
+  | readonly ["done", test: string];

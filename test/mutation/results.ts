@@ -1,19 +1,25 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { isFound } from "./judge.ts";
 import type { Mutant, Verdict } from "./mutant.ts";
 
-/** What earlier runs have found. A mutant that was killed stays so as long as its file is the same; others are tried again. */
+/** What this run and earlier ones have found. What was found stays so as long as the mutated file is the same. */
 export interface Results {
   get(mutant: Mutant): Verdict | undefined;
   set(mutant: Mutant, verdict: Verdict): void;
+  /** They meet all tests again. */
+  forgetSurvivors(): void;
   save(): void;
 }
 
 export function openResults(path: string, isFresh: boolean): Results {
   const verdicts = new Map<string, Verdict>(isFresh ? [] : read(path));
   return {
-    get: ({ file, key }) => verdicts.get(`${file} ${key}`),
-    set: ({ file, key }, verdict) => void verdicts.set(`${file} ${key}`, verdict),
+    get: ({ id }) => verdicts.get(id),
+    set: ({ id }, verdict) => void verdicts.set(id, verdict),
+    forgetSurvivors() {
+      for (const [id, verdict] of verdicts) if (!isFound(verdict)) verdicts.delete(id);
+    },
     save() {
       mkdirSync(dirname(path), { recursive: true });
       writeFileSync(path, JSON.stringify([...verdicts], null, 1));

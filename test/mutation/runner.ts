@@ -1,32 +1,45 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import type { News, Order } from "./worker.ts";
+import type { Entry, ThreadPlan } from "./mutant.ts";
 
-export type Ended = Extract<News, { kind: "ended" }>;
+export interface FileRun {
+  /** All that was written down; the last entry tells what hangs, if something does. */
+  readonly entries: readonly Entry[];
+  readonly hasHung: boolean;
+  /** Why the file could not be loaded, or "". */
+  readonly error: string;
+}
 
-/** Runs orders, one at a time, in a process that is replaced when it hangs. */
+export interface Watch {
+  readonly onEntry: (entry: Entry) => void;
+  /** How long it may stay at an entry. */
+  readonly limitMs: (last: Entry | undefined) => number;
+  /** Whether to end, as if it hung. */
+  readonly isOver: () => boolean;
+}
+
+/** Runs files of tests, one at a time, in a process that is replaced when it hangs. */
 export interface Runner {
-  /** @param limitMs how long a test may take; without one, what lies before, between and after tests */
-  run(
-    order: Order,
-    limitMs: (test?: string) => number,
-  ): Promise<Ended | { readonly kind: "hung"; readonly test: string }>;
+  run(file: string, plan: Omit<ThreadPlan, "journal">, watch: Watch): Promise<FileRun>;
   close(): Promise<void>;
 }
 
 const CHECK_MS = 100;
 
 export function createRunner(sandboxPath: string, env: Readonly<Record<string, string>>): Runner {
+  const journal = join(sandboxPath, "journal");
+  const planPath = join(sandboxPath, "plan.json");
   let worker: ChildProcess | undefined;
 
   const start = async (): Promise<ChildProcess> => {
     // A process group of its own: the servers that its tests have started end with it.
     const child = fork(fileURLToPath(new URL("worker.ts", import.meta.url)), [sandboxPath], {
       detached: true,
-      env: { ...process.env, ...env, NODE_ENV: "test", VITEST: "1" },
+      env: { ...process.env, ...env, AIRLIFT_MUTATION_PLAN: planPath, NODE_ENV: "test", VITEST: "1" },
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     await once(child, "message");
@@ -44,41 +57,52 @@ export function createRunner(sandboxPath: string, env: Readonly<Record<string, s
     }
     await exited;
   };
+  const written = (): string => readFileSync(journal, "utf8");
+  const parse = (text: string): Entry[] =>
+    text
+      .slice(0, text.lastIndexOf("\n") + 1)
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as Entry);
 
   return {
-    async run(order, limitMs) {
+    async run(file, plan, { onEntry, limitMs, isOver }) {
       worker ??= await start();
       const child = worker;
-      let test: string | undefined;
+      writeFileSync(journal, "");
+      writeFileSync(planPath, JSON.stringify({ journal, ...plan }));
+      let error: string | undefined;
+      const arrived = new AbortController();
+      child.once("message", (news: { readonly error: string }) => {
+        error = news.error;
+        arrived.abort();
+      });
+      child.send(file);
+      let size = 0;
       let since = spent(child);
-      let ended: Ended | undefined;
-      const stopWaiting = new AbortController();
-      const listen = (news: News): void => {
-        if (news.kind === "began") {
-          test = news.test;
+      let last: Entry | undefined;
+      while (error === undefined) {
+        await delay(CHECK_MS, undefined, { signal: arrived.signal }).catch(() => undefined);
+        const text = written();
+        const fresh = parse(text.slice(size));
+        if (fresh.length > 0) {
+          size = text.lastIndexOf("\n") + 1;
           since = spent(child);
-        } else if (news.kind === "ended") {
-          ended = news;
-          stopWaiting.abort();
+          last = fresh.at(-1);
+          for (const entry of fresh) onEntry(entry);
         }
-      };
-      child.on("message", listen);
-      child.send(order);
-      try {
-        while (!ended) {
-          await delay(CHECK_MS, undefined, { signal: stopWaiting.signal }).catch(() => undefined);
-          const hasDied = child.exitCode !== null || child.signalCode !== null;
-          if (hasDied || (!ended && spent(child) - since > limitMs(test))) {
-            await end();
-            return { kind: "hung", test: test ?? "" };
-          }
+        const hasDied = child.exitCode !== null || child.signalCode !== null;
+        if (error === undefined && (hasDied || isOver() || spent(child) - since > limitMs(last))) {
+          await end();
+          return { entries: parse(written()), hasHung: true, error: "" };
         }
-        return ended;
-      } finally {
-        child.off("message", listen);
       }
+      return { entries: parse(written()), hasHung: false, error };
     },
-    close: end,
+    async close() {
+      await end();
+      for (const path of [journal, planPath]) rmSync(path, { force: true });
+    },
   };
 }
 
@@ -91,7 +115,7 @@ function spent({ pid }: ChildProcess): number {
       waitedNs += Number(waited);
     }
   } catch {
-    // Not Linux, or the thread has just ended.
+    // Not Linux, or a thread has just ended.
   }
   return performance.now() - waitedNs / 1e6;
 }

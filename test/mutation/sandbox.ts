@@ -4,8 +4,8 @@ import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
-/** Not for this: servers of other hosts, and this folder. */
-const LEFT_OUT = ["test/runtime", "test/mutation"];
+/** Other hosts, and what is installed. */
+const LEFT_OUT = ["test/runtime", "test/mutation/node_modules"];
 
 /** A copy of the sources and tests, which mutants are written into. */
 export interface Sandbox extends Disposable {
@@ -20,8 +20,6 @@ export function openSandbox(): Sandbox {
   const copied = ["src", "test", "scripts", "examples", "package.json", "tsconfig.json", "vitest.config.ts"];
   for (const name of copied) cpSync(join(root, name), join(path, name), { recursive: true, filter: isWanted });
   symlinkSync(join(root, "node_modules"), join(path, "node_modules"), "dir");
-  cpSync(join(root, "test/mutation/setup.ts"), join(path, "test/mutation-setup.ts"));
-  cpSync(join(root, "test/mutation/switched-script.ts"), join(path, "test/switched-script.ts"));
   return {
     path,
     read: (file) => readFileSync(join(path, file), "utf8"),
