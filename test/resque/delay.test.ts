@@ -157,6 +157,19 @@ describe.each(setups())("delayed jobs over $name", (kind) => {
       expect((await world.keyNames()).filter((name) => name.includes("timestamps"))).toHaveLength(others.length);
     });
 
+    test("by what they say, a number beyond 2^53 as a Float or as an Integer", async () => {
+      const forms = ["1.0e+16", "10000000000000000", "1e16", "10000000000000000.0"];
+      const others = ["10000000000000001", "1.0e+17", '"10000000000000000"', "null"];
+      for (const number of [...forms, ...others]) {
+        await world.delay(AT, `{"class":"Noop","args":[[${number}]],"queue":"q"}`);
+      }
+      for (const args of [[[1e16]], [[10n ** 16n]]]) {
+        const taken = await cancel({ class: "Noop", args, queue: "q", isThorough: true });
+        expect(taken.map(({ raw }) => /\[\[(.*)\]\]/.exec(raw)?.[1])).toEqual(forms);
+        for (const { raw } of taken) await world.delay(AT, raw);
+      }
+    });
+
     test("by what they say and their time", async () => {
       await delayed([[1], AT], [[1], AT + 1], [[1], AT + 2]);
       await world.delay(AT, nodeItem("b", 1));
