@@ -24,19 +24,39 @@ const REFUSED = new Set([
   ],
 ]);
 
-/** Streams are read without waiting; the option that waits is refused wherever it stands before the keys. */
-const BLOCKING_OPTION = new Set(["XREAD", "XREADGROUP"]);
+/** Options before the keys of XREAD and XREADGROUP, with how many words each one has beside its name. Groups may be named as they are. */
+const STREAM_OPTIONS: ReadonlyMap<string, number> = new Map([
+  ["COUNT", 1],
+  ["BLOCK", 1],
+  ["GROUP", 2],
+  ["NOACK", 0],
+]);
 
 /** The error text for a command that the gateway does not carry, or undefined for one that it does. */
 export function refusal(command: readonly (string | Uint8Array)[]): string | undefined {
-  const name = String(command[0]).toUpperCase();
+  const name = wordAt(command, 0);
   if (REFUSED.has(name)) return unavailable(name);
-  if (BLOCKING_OPTION.has(name)) {
-    const streams = command.findIndex((arg) => String(arg).toUpperCase() === "STREAMS");
-    const isBlocking = command.some((arg, index) => index < streams && String(arg).toUpperCase() === "BLOCK");
-    if (isBlocking) return unavailable(`${name} BLOCK`);
-  }
+  // It makes the connection, which all share, the debugger's; SYNC stops the server.
+  if (name === "SCRIPT" && wordAt(command, 1) === "DEBUG") return unavailable("SCRIPT DEBUG");
+  if ((name === "XREAD" || name === "XREADGROUP") && waits(command)) return unavailable(`${name} BLOCK`);
   return undefined;
+}
+
+/** Streams are read without waiting. */
+function waits(command: readonly (string | Uint8Array)[]): boolean {
+  for (let at = 1; at < command.length; ) {
+    const option = wordAt(command, at);
+    const words = STREAM_OPTIONS.get(option);
+    if (option === "BLOCK") return true;
+    // The keys, or what Redis will refuse.
+    if (words === undefined) return false;
+    at += 1 + words;
+  }
+  return false;
+}
+
+function wordAt(command: readonly (string | Uint8Array)[], index: number): string {
+  return String(command[index] ?? "").toUpperCase();
 }
 
 function unavailable(name: string): string {

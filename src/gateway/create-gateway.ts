@@ -4,7 +4,8 @@
  * Where it differs from Upstash:
  * - no `/monitor` and `/subscribe` (server-sent events), and no `Upstash-Response-Format: resp2` (400)
  * - one set of tokens, all with full rights; no read-only tokens, no `ACL RESTTOKEN`
- * - a body that is too large is answered with 413
+ * - a body that is too large is answered with 413, and so are more than 20,000 commands, or 500,000 words, in one request
+ * - no `SCRIPT DEBUG`
  * - no quotas, no `upstash-sync-token`: there is one Redis, and it is always current
  * - no CORS headers: a token with full rights has no place in a browser
  * - `allow-key-locking` is taken off scripts, since Redis has no such locks

@@ -1,12 +1,19 @@
+import { BodyTooLargeError } from "./read-body.ts";
+
 /** A command read from a request: its name first, at least that. */
 export type GatewayCommand = readonly [string | Uint8Array, ...(string | Uint8Array)[]];
 
 /** A request that is not what the endpoint takes. The message is the error text of the reply. */
 export class RequestSyntaxError extends Error {}
 
+/** With more of these in one request, all others wait for seconds, and memory runs out: 10 MB hold 1.7 million commands, which took 3 GB. */
+export const MAX_COMMANDS = 20_000;
+export const MAX_WORDS = 500_000;
+
 /** `["SET","key","value"]` */
 export function parseCommand(body: string): GatewayCommand {
   const { value, reread } = parseJson(body, "command");
+  checkSize(1, Array.isArray(value) ? value.length : 0);
   return toCommand(value, reread);
 }
 
@@ -16,6 +23,8 @@ export function parseCommands(body: string): GatewayCommand[] {
   if (!Array.isArray(value))
     throw new RequestSyntaxError("ERR failed to parse pipeline request: expected an array of commands");
   if (value.length === 0) throw new RequestSyntaxError("ERR empty pipeline request");
+  const words = value.reduce<number>((sum, item: unknown) => sum + (Array.isArray(item) ? item.length : 0), 0);
+  checkSize(value.length, words);
   return value.map((item: unknown, index) => toCommand(item, () => (reread() as unknown[])[index]));
 }
 
@@ -38,13 +47,34 @@ export function parsePath(pathname: string, query: string, body: Uint8Array | un
   return body === undefined || body.length === 0 ? [name, ...args, ...options] : [name, ...args, body, ...options];
 }
 
-/** Numbers are sent to Redis with the digits that they were written with, so beyond 2^53 the text is read a second time. */
-function parseJson(body: string, what: string): { value: unknown; reread: () => unknown } {
-  try {
-    return { value: JSON.parse(body), reread: () => JSON.parse(body, keepSource) };
-  } catch {
-    throw new RequestSyntaxError(`ERR failed to parse ${what}: the body is not JSON`);
+function checkSize(commands: number, words: number): void {
+  if (commands > MAX_COMMANDS) {
+    throw new BodyTooLargeError(`ERR max number of commands exceeded. Limit: ${MAX_COMMANDS}, got ${commands}`);
   }
+  if (words > MAX_WORDS) {
+    throw new BodyTooLargeError(`ERR max number of arguments exceeded. Limit: ${MAX_WORDS}, got ${words}`);
+  }
+}
+
+/** Numbers are sent to Redis with the digits that they were written with, so beyond 2^53 the text is read a second time, but no third. */
+function parseJson(body: string, what: string): { value: unknown; reread: () => unknown } {
+  const parse = (reviver?: typeof keepSource): unknown => {
+    try {
+      return JSON.parse(body, reviver);
+    } catch (error) {
+      // A reviver is called by a function that calls itself.
+      const problem = error instanceof RangeError ? "is nested too deeply" : "is not JSON";
+      throw new RequestSyntaxError(`ERR failed to parse ${what}: the body ${problem}`);
+    }
+  };
+  let again: { readonly value: unknown } | undefined;
+  return {
+    value: parse(),
+    reread() {
+      again ??= { value: parse(keepSource) };
+      return again.value;
+    },
+  };
 }
 
 function keepSource(_key: string, value: unknown, context?: { readonly source?: string }): unknown {

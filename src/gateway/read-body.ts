@@ -1,4 +1,4 @@
-/** A body over the limit. The message is the error text of the reply. */
+/** A body over a limit. The message is the error text of the reply. */
 export class BodyTooLargeError extends Error {}
 
 /** The whole body, without ever holding more than the limit of it. */
