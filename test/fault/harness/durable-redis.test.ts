@@ -56,6 +56,20 @@ describe.skipIf(!hasRedisServer())("a durable Redis (which needs a redis-server)
     expect(answer).toBe("PONG");
   });
 
+  test("tells when it ends without being asked to, and only then", async () => {
+    await using other = await startDurableRedis();
+    let hasDied = false;
+    const death = other.died.catch((error: Error) => {
+      hasDied = true;
+      return error.message;
+    });
+    await other.restart("SIGKILL");
+    expect(await other.client.ping()).toBe("PONG");
+    expect(hasDied).toBe(false);
+    other.client.shutdown("NOSAVE").catch(() => undefined);
+    expect(await death).toBe("redis-server ended by itself with 0");
+  });
+
   test("counts what it carried out, over its restarts", async () => {
     const before = await redis.countCommands();
     for (let n = 0; n < 10; n++) await redis.client.eval('redis.call("INCR", "n") redis.call("INCR", "n")', 0);

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import { freePort } from "../../support/redis.ts";
 import { until } from "../../support/until.ts";
 
 /** A redis-server that keeps on disk what it has acknowledged (`appendfsync always`), and can be done all kinds of harm. */
@@ -24,6 +24,8 @@ export interface DurableRedis extends AsyncDisposable {
   /** It stands still, connections open, until {@link thaw}. */
   freeze(): void;
   thaw(): void;
+  /** Rejects when it has ended without being asked to. */
+  readonly died: Promise<never>;
   /** Commands that it has carried out, those inside scripts included; what it did between the last look and a KILL is not counted. */
   countCommands(): Promise<number>;
   close(): Promise<void>;
@@ -34,7 +36,7 @@ const UP_TIMEOUT_MS = 60_000;
 /** Starts one on a free loopback port, in a folder of its own that goes with it. */
 export async function startDurableRedis(): Promise<DurableRedis> {
   const folder = await mkdtemp(join(tmpdir(), "airlift-redis-"));
-  const port = await freePort();
+  const port = await findLowPort();
   const client = new Redis(port, "127.0.0.1", {
     retryStrategy: () => 20,
     maxRetriesPerRequest: null,
@@ -42,8 +44,20 @@ export async function startDurableRedis(): Promise<DurableRedis> {
     lazyConnect: true,
   });
   client.on("error", () => undefined); // refused while it restarts
-  let server = await start(folder, port);
+  const died = Promise.withResolvers<never>();
+  died.promise.catch(() => undefined);
+  let isEnding = false;
   let commandsBefore = 0;
+
+  const begin = async (): Promise<ChildProcess> => {
+    const started = await start(folder, port);
+    started.once("exit", (status, signal) => {
+      if (!isEnding) died.reject(new Error(`redis-server ended by itself with ${status ?? signal}`));
+    });
+    isEnding = false;
+    return started;
+  };
+  let server = await begin();
 
   const commandsNow = async (): Promise<number> => {
     let calls = 0;
@@ -55,6 +69,7 @@ export async function startDurableRedis(): Promise<DurableRedis> {
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     if (server.exitCode !== null || server.signalCode !== null) return;
     const exited = once(server, "exit");
+    isEnding = true;
     server.kill("SIGCONT");
     server.kill(signal);
     await exited;
@@ -71,7 +86,7 @@ export async function startDurableRedis(): Promise<DurableRedis> {
     async restart(signal) {
       commandsBefore += await commandsNow();
       await end(signal);
-      server = await start(folder, port);
+      server = await begin();
     },
     async fill() {
       await client.config("SET", "maxmemory", "1");
@@ -84,6 +99,7 @@ export async function startDurableRedis(): Promise<DurableRedis> {
     },
     freeze: () => void server.kill("SIGSTOP"),
     thaw: () => void server.kill("SIGCONT"),
+    died: died.promise,
     countCommands: async () => commandsBefore + (await commandsNow()),
     close,
     [Symbol.asyncDispose]: close,
@@ -96,19 +112,38 @@ async function start(folder: string, port: number): Promise<ChildProcess> {
     ...["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"],
   ];
   const server = spawn("redis-server", args, { stdio: "ignore" });
-  await until(
-    async () => {
-      if (server.exitCode !== null) throw new Error(`redis-server ended with ${server.exitCode}`);
-      return answers(port);
-    },
-    { timeoutMs: UP_TIMEOUT_MS },
-  );
+  await until(() => server.exitCode !== null || answers(port), { timeoutMs: UP_TIMEOUT_MS });
+  if (server.exitCode !== null) throw new Error(`redis-server ended with ${server.exitCode} on port ${port}`);
   return server;
+}
+
+/**
+ * A free port below those that outgoing connections are given: while a server is away, one that seeks it on a port of that range may be given that very
+ * port, and be connected to itself.
+ */
+async function findLowPort(): Promise<number> {
+  for (;;) {
+    const port = 15_000 + Math.floor(Math.random() * 15_000);
+    const probe = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      probe.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    probe.close();
+    await once(probe, "close");
+    return port;
+  }
 }
 
 /** Whether it answers commands: not so while it reads its file. */
 async function answers(port: number): Promise<boolean> {
-  const probe = new Redis(port, "127.0.0.1", { retryStrategy: () => null, lazyConnect: true, enableReadyCheck: false });
+  const probe = new Redis(port, "127.0.0.1", {
+    retryStrategy: () => null,
+    lazyConnect: true,
+    enableReadyCheck: false,
+    connectTimeout: 1_000,
+    commandTimeout: 1_000,
+  });
   probe.on("error", () => undefined);
   try {
     await probe.connect();

@@ -10,7 +10,7 @@ await tickUntilTold(
     say({
       name,
       nowMs: Date.now(),
-      newMs: Number(new Date()),
+      newIso: new Date().toISOString(),
       fixed: new Date(0).toISOString(),
       atMs: monotonicMs(),
     });

@@ -50,11 +50,12 @@ test("what a fault draws is the same for the same seed, whatever other faults th
   expect(await draw(2, true)).not.toEqual(first);
 });
 
-test("the first error of a fault is told when they are stopped", async () => {
+test("the first error of a fault is told at once, and when they are stopped", async () => {
   const plan = playFaults(1, [
     { name: "bad", everyMs: [0, 0], run: () => Promise.reject(new Error("cannot")) },
     { name: "good", everyMs: [0, 1], run: async () => undefined },
   ]);
+  await expect(plan.failed).rejects.toThrow("cannot");
   await until(() => (plan.counts["good"] ?? 0) > 3);
   await expect(plan.stop()).rejects.toThrow("cannot");
 });

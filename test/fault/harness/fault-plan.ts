@@ -18,6 +18,8 @@ export interface PlannedFault {
 export interface RunningPlan {
   /** How often each has been done. */
   readonly counts: Readonly<Record<string, number>>;
+  /** Rejects with the first error of any fault. */
+  readonly failed: Promise<never>;
   /** Does something while no fault with this lock is under way. */
   without<T>(lock: string, work: () => Promise<T>): Promise<T>;
   /** Begins no more of them, and ends when those under way have ended. Rejects with the first error of any. */
@@ -30,6 +32,8 @@ export function playFaults(seed: number, faults: readonly PlannedFault[]): Runni
   const locks = new Map<string, Promise<void>>();
   const sleepers = new Set<() => void>();
   const errors: unknown[] = [];
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => undefined);
   let isOver = false;
 
   const sleep = (delayMs: number): Promise<void> =>
@@ -75,10 +79,12 @@ export function playFaults(seed: number, faults: readonly PlannedFault[]): Runni
   const playing = faults.map((fault) =>
     play(fault).catch((error: unknown) => {
       errors.push(error);
+      failed.reject(error);
     }),
   );
   return {
     counts,
+    failed: failed.promise,
     without,
     async stop() {
       isOver = true;
