@@ -8,7 +8,7 @@ import {
   RubySymbol,
   symbolKeys,
 } from "../../../src/active-job/active-job.ts";
-import { describeBesideRuby } from "./find-ruby.ts";
+import { describeBesideRuby } from "./describe-beside-ruby.ts";
 import { startResqueWeb, textOf } from "./resque-web.ts";
 import { besideRuby, eventually, type RubyRun } from "./ruby-world.ts";
 

@@ -1,6 +1,5 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { describe, test } from "vitest";
 
 /** What the tests beside Ruby are about; the Gemfile beside this file names where to get it. */
 export type RubyGem = "resque" | "resque-scheduler" | "resque-retry" | "active_job" | "webrick";
@@ -50,20 +49,4 @@ export function theRuby(): FoundRuby {
   found ??= findRuby();
   if (typeof found === "string") throw new Error(found);
   return found;
-}
-
-/**
- * `describe`, for what needs a Ruby with Resque. Where AIRLIFT_RUBY is not set, or its Ruby lacks one of these optional gems, a skipped
- * test says so; a Ruby that is named and cannot be used fails.
- */
-export function describeBesideRuby(name: string, define: () => void, gems: readonly RubyGem[] = []): void {
-  const reason = process.env["AIRLIFT_RUBY"] ? lackOf(gems) : "AIRLIFT_RUBY names no Ruby";
-  if (reason === undefined) describe(name, define);
-  else describe(name, () => void test("needs a Ruby", ({ skip }) => skip(reason)));
-}
-
-function lackOf(gems: readonly RubyGem[]): string | undefined {
-  const { missing } = theRuby();
-  const lacking = gems.filter((gem) => gem in missing);
-  return lacking.length === 0 ? undefined : `the Ruby of AIRLIFT_RUBY lacks ${lacking.join(", ")}`;
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { describeBesideRuby } from "./find-ruby.ts";
+import { describeBesideRuby } from "./describe-beside-ruby.ts";
 import { besideRuby, eventually } from "./ruby-world.ts";
 
 /** Ruby's way to write arguments, and what a handler gets. How their JSON looks is Ruby's business, and differs between versions. */

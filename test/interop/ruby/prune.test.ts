@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { holdDrain } from "../held-drain.ts";
-import { describeBesideRuby } from "./find-ruby.ts";
+import { describeBesideRuby } from "./describe-beside-ruby.ts";
 import { besideRuby, eventually } from "./ruby-world.ts";
 
 /** As a Ruby worker does when it starts, for each queue list that one may have. */

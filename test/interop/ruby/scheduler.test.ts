@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { cron } from "../../../src/cron/cron.ts";
 import type { OnEvent } from "../../../src/index.ts";
-import { describeBesideRuby } from "./find-ruby.ts";
+import { describeBesideRuby } from "./describe-beside-ruby.ts";
 import type { RubyProcess } from "./ruby-process.ts";
 import { besideRuby, eventually } from "./ruby-world.ts";
 

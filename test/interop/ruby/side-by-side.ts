@@ -22,10 +22,10 @@ const vitest = fileURLToPath(
   new URL("vitest.mjs", `file://${createRequire(import.meta.url).resolve("vitest/package.json")}`),
 );
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-const folder = fileURLToPath(new URL(".", import.meta.url));
-const { status } = spawnSync(
-  process.execPath,
-  [vitest, "run", "--reporter=verbose", folder, ...process.argv.slice(2)],
-  { cwd: root, stdio: "inherit" },
-);
+const asked = process.argv.slice(2);
+const filters = asked.length > 0 ? asked : [fileURLToPath(new URL(".", import.meta.url))];
+const { status } = spawnSync(process.execPath, [vitest, "run", "--reporter=verbose", ...filters], {
+  cwd: root,
+  stdio: "inherit",
+});
 process.exit(status ?? 1);

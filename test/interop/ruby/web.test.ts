@@ -2,7 +2,8 @@ import { beforeEach, expect, test } from "vitest";
 import { cron } from "../../../src/cron/cron.ts";
 import type { Airlift, DrainReport } from "../../../src/index.ts";
 import { type HeldDrain, holdDrain } from "../held-drain.ts";
-import { describeBesideRuby, theRuby } from "./find-ruby.ts";
+import { describeBesideRuby } from "./describe-beside-ruby.ts";
+import { theRuby } from "./find-ruby.ts";
 import { type ResqueWeb, startResqueWeb, textOf } from "./resque-web.ts";
 import { besideRuby, eventually } from "./ruby-world.ts";
 

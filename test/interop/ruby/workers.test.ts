@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { holdDrain } from "../held-drain.ts";
-import { describeBesideRuby } from "./find-ruby.ts";
+import { describeBesideRuby } from "./describe-beside-ruby.ts";
 import { besideRuby, eventually } from "./ruby-world.ts";
 
 /** What Ruby tells of each of its workers. */
