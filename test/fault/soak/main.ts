@@ -1,0 +1,38 @@
+import { hasRedisServer } from "../../support/redis.ts";
+import { HELP, parseSoakOptions, SoakUsageError } from "./options.ts";
+import { reportSoak } from "./report.ts";
+import { runSoak } from "./run-soak.ts";
+
+/** `npm run soak`: 0 if every promise was kept, 1 if one was broken, 2 for a wrong command line. */
+try {
+  const options = parseSoakOptions(process.argv.slice(2));
+  if (options === "help") console.log(HELP);
+  else await soak(options);
+} catch (error) {
+  if (!(error instanceof SoakUsageError)) throw error;
+  console.error(error.message);
+  process.exitCode = 2;
+}
+
+async function soak(options: Exclude<ReturnType<typeof parseSoakOptions>, "help">): Promise<void> {
+  if (!hasRedisServer()) throw new SoakUsageError("soak: no redis-server in PATH; expected one of 6.2 or later");
+  const controller = new AbortController();
+  const interrupt = (): void => controller.abort(new Error("interrupted"));
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  const onProgress = (text: string): void => {
+    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+  };
+  try {
+    const record = await runSoak({ ...options, signal: controller.signal, onProgress });
+    if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+    const { table, broken } = reportSoak(record, options);
+    console.log(table);
+    for (const text of broken.slice(0, 100)) console.log(`\nBROKEN: ${text}`);
+    if (broken.length > 100) console.log(`\n… and ${broken.length - 100} more`);
+    if (broken.length > 0) process.exitCode = 1;
+  } catch (error) {
+    if (!controller.signal.aborted) throw error;
+    console.error("interrupted: everything that it started has ended");
+    process.exitCode = 130;
+  }
+}

@@ -1,0 +1,212 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createKeys } from "../../../src/resque/keys.ts";
+import { startGateway, TEST_TOKEN } from "../../support/gateway.ts";
+import { type DrainHost, type HostEvent, startDrainHost } from "../harness/drain-host.ts";
+import { type DurableRedis, startDurableRedis } from "../harness/durable-redis.ts";
+import { playFaults, type RunningPlan } from "../harness/fault-plan.ts";
+import { type FaultProxy, startFaultProxy } from "../harness/fault-proxy.ts";
+import { watchStandstill } from "../harness/host-process.ts";
+import { monotonicMs } from "../harness/monotonic.ts";
+import { type RunLine, readRunLog } from "../harness/run-log.ts";
+import { auditRedis, type Violation } from "./audit.ts";
+import { createClaimWatch, type SeenClaim } from "./claims.ts";
+import type { DrainSettings } from "./drain-process.ts";
+import { makeJobs, type SoakJob } from "./jobs.ts";
+import { openProducers } from "./produce.ts";
+import { HOSTS, JOB_TIMEOUT_MS, RATES, type Tempo, TICK_MS } from "./settings.ts";
+import { REDIS_LOCK, soakFaults } from "./soak-faults.ts";
+
+export interface SoakOptions {
+  readonly jobs: number;
+  readonly seed: number;
+  /** Over how long the jobs are put into their queues. */
+  readonly produceForMs: number;
+  readonly tempo: Tempo;
+  /** Told now and then how far it is. */
+  readonly onProgress?: (text: string) => void;
+  /** Ends everything at once; the soak then rejects with its reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** What has happened, as it was seen; `judge` and `auditJobs` tell whether it may. */
+export interface SoakRecord {
+  readonly jobs: readonly SoakJob[];
+  readonly lines: readonly RunLine[];
+  readonly events: readonly HostEvent[];
+  readonly claimsOf: (job: number) => readonly SeenClaim[];
+  /** What is wrong in Redis, or with processes. */
+  readonly violations: readonly Violation[];
+  /** Faults that were injected, by kind. */
+  readonly faults: Readonly<Record<string, number>>;
+  readonly requests: number;
+  /** Commands that Redis carried out. */
+  readonly commands: number;
+  /** Drains that lived to tell their end, and what they said they did and spent. */
+  readonly reports: readonly DrainReportLine[];
+  readonly durationMs: number;
+}
+
+export interface DrainReportLine {
+  readonly stopped: string;
+  readonly claimed: number;
+  readonly recovered: number;
+  readonly lost: number;
+  readonly commands: number;
+  readonly requests: number;
+}
+
+/** Without any progress for so long, what is not settled counts as lost. */
+const STUCK_MS = 60_000;
+const WAVE_MS = 4_000;
+const keys = createKeys();
+
+/** Plays a soak to its end. */
+export async function runSoak(options: SoakOptions): Promise<SoakRecord> {
+  const { seed, tempo, signal } = options;
+  const startedMs = monotonicMs();
+  await using stack = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), "airlift-soak-"));
+  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  const logFile = join(folder, "runs.tsv");
+  const redis = stack.use(await startDurableRedis());
+  const gateway = stack.use(await startGateway(redis.url));
+  const claims = createClaimWatch();
+  const proxy = stack.use(
+    await startFaultProxy({
+      ...{ target: gateway.url, seed, rates: RATES, clientTimeoutMs: tempo.requestTimeoutMs },
+      ...{ maxCutOffMs: tempo.maxCutOffMs, watch: claims.watch },
+    }),
+  );
+  const producers = stack.use(await openProducers(redis.url, folder));
+  const standstills: RunLine[] = [];
+  stack.defer(
+    watchStandstill(tempo.leaseMs / 4, (fromMs, toMs) => {
+      standstills.push({ atMs: toMs, process: "harness", phase: "standstill", job: "", note: `${fromMs} ${toMs}` });
+    }),
+  );
+
+  const jobs = makeJobs(seed, options.jobs);
+  const waves = toWaves(jobs, Math.max(2, Math.round(options.produceForMs / WAVE_MS)));
+  await producers.produce(waves[0] ?? []);
+
+  const events: HostEvent[] = [];
+  const reports: DrainReportLine[] = [];
+  const said: Record<string, number> = {};
+  const hosts = HOSTS.map(({ name, clock, queues }) =>
+    startDrainHost({
+      ...{ name, clock, module: new URL("drain-process.ts", import.meta.url) },
+      settingsOf: (processName): DrainSettings => ({
+        ...{ name: processName, url: proxy.urlFor(processName), token: TEST_TOKEN, queues, logFile, seed },
+        ...{ leaseMs: tempo.leaseMs, requestTimeoutMs: tempo.requestTimeoutMs },
+        ...{ jobTimeoutMs: JOB_TIMEOUT_MS, tickMs: TICK_MS },
+      }),
+      onEvent: (event) => events.push(event),
+      onLine(line) {
+        const { report, error } = line as { report?: DrainReportLine; error?: string };
+        if (report) reports.push(report);
+        if (error) said[error] = (said[error] ?? 0) + 1;
+      },
+    }),
+  );
+  stack.defer(async () => void (await Promise.all(hosts.map((host) => host.abort()))));
+  const plan = playFaults(seed, soakFaults({ hosts, redis, proxy, tempo }));
+  const stage: Stage = { ...options, hosts, redis, proxy, plan, startedMs };
+  const aborted = Promise.withResolvers<never>();
+  aborted.promise.catch(() => undefined);
+  signal?.addEventListener("abort", () => aborted.reject(signal.reason), { once: true });
+  const broken = Promise.race([aborted.promise, plan.failed, redis.died]);
+  try {
+    const produceRest = async (): Promise<void> => {
+      for (const [index, wave] of waves.slice(1).entries()) {
+        await waitUntil(startedMs + ((index + 1) * options.produceForMs) / waves.length);
+        await plan.without(REDIS_LOCK, () => producers.produce(wave));
+      }
+    };
+    await Promise.race([broken, produceRest()]);
+    await Promise.race([broken, finish(stage)]);
+  } catch (error) {
+    // What is under way may wait for what will not come any more; it ends with this process.
+    void plan.stop().catch(() => undefined);
+    throw error;
+  }
+  const lines = [...readRunLog(logFile), ...standstills].sort((a, b) => a.atMs - b.atMs);
+  const violations = [...(await auditRedis(redis.client, jobs)), ...auditProcesses(events)];
+  const commands = await redis.countCommands();
+  return {
+    ...{ jobs, lines, events, claimsOf: claims.of, violations, reports, commands },
+    faults: { ...proxy.injected, ...plan.counts },
+    requests: proxy.requests,
+    durationMs: monotonicMs() - startedMs,
+  };
+}
+
+interface Stage extends SoakOptions {
+  readonly hosts: readonly DrainHost[];
+  readonly redis: DurableRedis;
+  readonly proxy: FaultProxy;
+  readonly plan: RunningPlan;
+  readonly startedMs: number;
+}
+
+/** Waits until all jobs are settled, at first under fire; then, in peace, until no drain is left. */
+async function finish({ jobs, hosts, redis, proxy, plan, tempo, startedMs, onProgress }: Stage): Promise<void> {
+  const settled = async (): Promise<number> => Number(await redis.client.get(keys.processed));
+  const look = async (): Promise<number | undefined> => {
+    const count = await settled();
+    onProgress?.(`${Math.round((monotonicMs() - startedMs) / 1_000)} s: ${count} of ${jobs} jobs settled`);
+    return count >= jobs ? undefined : count;
+  };
+  await withProgress(look, { patienceMs: STUCK_MS, mostMs: tempo.fireForMs });
+  await plan.stop();
+  for (const host of hosts) host.thaw();
+  await proxy.calm();
+  await withProgress(look, { patienceMs: STUCK_MS });
+  // The dead are recovered when their leases have ended.
+  const areGone = async (): Promise<0 | undefined> => ((await redis.client.exists(keys.drains)) === 0 ? undefined : 0);
+  await withProgress(areGone, { patienceMs: tempo.leaseMs * 3 });
+  await Promise.all(hosts.map((host) => host.stop()));
+}
+
+interface ProgressOptions {
+  /** The same answer for longer than this is no progress. */
+  readonly patienceMs: number;
+  /** No longer than this in all. */
+  readonly mostMs?: number;
+}
+
+/** Asks until there is no answer any more, or nothing comes of it. */
+async function withProgress(
+  look: () => Promise<number | undefined>,
+  { patienceMs, mostMs = Number.POSITIVE_INFINITY }: ProgressOptions,
+): Promise<void> {
+  const startMs = monotonicMs();
+  let last: number | undefined;
+  let sinceMs = startMs;
+  for (;;) {
+    const now = await look();
+    if (now === undefined) return;
+    if (now !== last) sinceMs = monotonicMs();
+    if (monotonicMs() - sinceMs > patienceMs || monotonicMs() - startMs > mostMs) return;
+    last = now;
+    await waitUntil(monotonicMs() + 250);
+  }
+}
+
+/** Each process ends as it was told to: by itself, or by KILL. */
+function auditProcesses(events: readonly HostEvent[]): Violation[] {
+  const killed = new Set(events.filter(({ kind }) => kind === "killed").map(({ process }) => process));
+  return events
+    .filter(({ kind, process, status }) => kind === "ended" && status !== "0" && !killed.has(process))
+    .map(({ process, status }) => ({ text: `the process ${process} ended with ${status}` }));
+}
+
+function toWaves(jobs: readonly SoakJob[], count: number): SoakJob[][] {
+  const size = Math.ceil(jobs.length / count);
+  return Array.from({ length: count }, (_, index) => jobs.slice(index * size, (index + 1) * size));
+}
+
+async function waitUntil(atMs: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, Math.max(0, atMs - monotonicMs())));
+}
