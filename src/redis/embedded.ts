@@ -3,7 +3,7 @@
  * script replies of 12 MB; JSON nested 550 deep in a script; SELECT in a script changes the caller's database; persistence.
  * LPOP slows with a list's length (8,400 a second at 5,000 entries, 2,200 at 100,000). So it is for development and tests.
  */
-import type { AddressInfo, Socket } from "node:net";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { UsageError } from "../core/errors.ts";
 
 export interface EmbeddedOptions {
@@ -22,6 +22,9 @@ export interface EmbeddedRedis extends AsyncDisposable {
   /** Ends all connections; the data is gone. */
   close(): Promise<void>;
 }
+
+/** `*`, with which a command in Redis' own protocol begins. */
+const ARRAY = 0x2a;
 
 /**
  * Starts an in-memory Redis that listens on 127.0.0.1, for development and tests. Needs the package `js-redis-server`.
@@ -48,12 +51,20 @@ export async function embedded(options: EmbeddedOptions = {}): Promise<EmbeddedR
     },
   );
   const state = new RedisServerState({ databaseCount: 16 });
-  const { server } = new Resp2Server({ server: state, executor: createRedisCommandExecutor() });
+  const { server: protocol } = new Resp2Server({ server: state, executor: createRedisCommandExecutor() });
   const sockets = new Set<Socket>();
-  server.on("connection", (socket) => {
+  const server = createServer((socket) => {
     sockets.add(socket);
     socket.setNoDelay(true);
     socket.once("close", () => sockets.delete(socket));
+    socket.on("error", () => socket.destroy());
+    socket.once("readable", () => {
+      const first: Buffer | null = socket.read();
+      // Clients send arrays. Lines of words are commands, too: a web page could send them as those of a request, to a port on its visitor's machine.
+      if (first === null || first[0] !== ARRAY) return void socket.destroy();
+      socket.unshift(first);
+      protocol.emit("connection", socket);
+    });
   });
   // The library's own listen() binds every interface, and its close() waits for clients to leave.
   await new Promise<void>((resolve, reject) => {

@@ -5,6 +5,7 @@ import { UsageError } from "../../src/core/errors.ts";
 import { type EmbeddedOptions, embedded } from "../../src/redis/embedded.ts";
 import { ioredis } from "../../src/redis/ioredis.ts";
 import { freePort } from "../support/redis.ts";
+import { until } from "../support/until.ts";
 
 test("listens on the port asked for, and gives it back when closed", async () => {
   const port = await freePort();
@@ -46,6 +47,33 @@ test.runIf(outside)("cannot be reached from outside this machine", async () => {
     socket.once("error", (error: NodeJS.ErrnoException) => resolve(error.code));
   });
   expect(code).toBe("ECONNREFUSED");
+});
+
+test("a web page cannot send it commands, as the lines of a request", async () => {
+  await using redis = await embedded();
+  const client = ioredis(redis.url);
+  await client.command(["SET", "kept", "1"]);
+  const body = "FLUSHALL\r\nRPUSH resque:queue:mail evil\r\n*1\r\n$8\r\nFLUSHALL\r\n";
+  const request = { method: "POST", headers: { "content-type": "text/plain" }, body };
+  await expect(fetch(redis.url.replace("redis:", "http:"), request)).rejects.toThrow();
+  await expect(fetch(`${redis.url.replace("redis:", "http:")}/${"a".repeat(100_000)}`, request)).rejects.toThrow();
+  expect(await client.command(["KEYS", "*"])).toEqual(["kept"]);
+  await client.close();
+});
+
+test("takes commands that come in pieces", async () => {
+  await using redis = await embedded();
+  const socket = connect(Number(new URL(redis.url).port), "127.0.0.1");
+  let text = "";
+  socket.on("data", (chunk) => {
+    text += chunk;
+  });
+  for (const byte of "*1\r\n$4\r\nPING\r\n") {
+    socket.write(byte);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  expect(await until(() => text.includes("\r\n") && text)).toBe("+PONG\r\n");
+  socket.destroy();
 });
 
 test("a port in use is refused, and named", async () => {
