@@ -1,7 +1,5 @@
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { serve } from "@hono/node-server";
 import type { Airlift, DrainOptions } from "../airlift.ts";
+import { type ListenLimits, listen } from "../gateway/listen.ts";
 import { createHttpApp } from "../http/app.ts";
 
 /** The HTTP API of an app, listening on 127.0.0.1. */
@@ -19,20 +17,23 @@ export interface DevApiOptions {
   readonly drain: Pick<DrainOptions, "signal" | "onEvent" | "runHandler">;
 }
 
+/** Files of jobs take their time, if they are large. */
+const LIMITS: ListenLimits = { headTimeoutMs: 20_000, requestTimeoutMs: 300_000 };
+
 /** Serves the HTTP API of an app. */
 export async function startDevApi(airlift: Airlift, { port, token, drain }: DevApiOptions): Promise<DevApi> {
   const app = createHttpApp(airlift, { tokens: { enqueue: token, operate: token }, drain });
-  const server = await new Promise<Server>((resolve, reject) => {
-    // Without options for TLS or HTTP/2 the server is node:http's.
-    const started = serve({ fetch: app.fetch, port, hostname: "127.0.0.1" }, () => resolve(started)) as Server;
-    started.once("error", reject);
+  const server = await listen({
+    ...{ fetch: app.fetch, port, host: "127.0.0.1", ...LIMITS },
+    refuse: ({ status, detail }) => {
+      const problem = {
+        type: "urn:airlift:problem:invalid-request",
+        status,
+        title: "The request cannot be read",
+        detail,
+      };
+      return { type: "application/problem+json", body: JSON.stringify(problem) };
+    },
   });
-  // A TCP server's address is an AddressInfo.
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const close = async (): Promise<void> => {
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    server.closeAllConnections();
-    await closed;
-  };
-  return { url, close };
+  return { url: `http://127.0.0.1:${server.port}`, close: () => server.close(0) };
 }

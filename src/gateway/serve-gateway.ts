@@ -1,9 +1,7 @@
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
-import { serve } from "@hono/node-server";
 import { UsageError } from "../core/errors.ts";
 import { type ConnectionOptions, connectRaw } from "../redis/ioredis-connection.ts";
 import { createGateway } from "./create-gateway.ts";
+import { type HttpServer, type ListenLimits, listen } from "./listen.ts";
 
 export interface ServeGatewayOptions {
   /** `redis://` or `rediss://` address of the Redis behind it. */
@@ -19,6 +17,18 @@ export interface ServeGatewayOptions {
   readonly port?: number;
   /** @default "127.0.0.1" */
   readonly host?: string;
+  /**
+   * How long a client may take for the head of a request, in milliseconds. A connection that sends none is closed as late.
+   *
+   * @default 20_000
+   */
+  readonly headTimeoutMs?: number;
+  /**
+   * How long it may take for all of a request.
+   *
+   * @default 60_000
+   */
+  readonly requestTimeoutMs?: number;
   /** Time limits and TLS of the connection to Redis. */
   readonly connection?: ConnectionOptions;
 }
@@ -33,6 +43,8 @@ export interface RunningGateway extends AsyncDisposable {
 
 const CLOSE_GRACE_MS = 5_000;
 
+const DEFAULT_LIMITS: ListenLimits = { headTimeoutMs: 20_000, requestTimeoutMs: 60_000 };
+
 /**
  * Serves the Upstash REST protocol over HTTP in front of a Redis. It starts without the Redis, and answers 503 until it can
  * be reached.
@@ -41,28 +53,20 @@ const CLOSE_GRACE_MS = 5_000;
  */
 export async function serveGateway(options: ServeGatewayOptions): Promise<RunningGateway> {
   const { redisUrl, tokens, maxRequestBytes, port = 0, host = "127.0.0.1", connection } = options;
+  const { headTimeoutMs = DEFAULT_LIMITS.headTimeoutMs, requestTimeoutMs = DEFAULT_LIMITS.requestTimeoutMs } = options;
   const redis = connectRaw(redisUrl, connection);
   const app = createGateway({ connect: redis, tokens, ...(maxRequestBytes === undefined ? {} : { maxRequestBytes }) });
-  const server = await new Promise<Server>((resolve, reject) => {
-    // Without options for TLS or HTTP/2 the server is always node:http's.
-    const started = serve({ fetch: app.fetch, port, hostname: host }, () => resolve(started)) as Server;
-    started.once("error", (error: NodeJS.ErrnoException) => {
-      reject(
-        error.code === "EADDRINUSE"
-          ? new UsageError(`gateway: port ${port} on ${host} is in use; expected a free one, or 0`)
-          : error,
-      );
-    });
+  const server = await listen({
+    ...{ fetch: app.fetch, port, host, headTimeoutMs, requestTimeoutMs },
+    refuse: ({ detail }) => ({ type: "application/json", body: JSON.stringify({ error: `ERR ${detail}` }) }),
+  }).catch((error: NodeJS.ErrnoException): HttpServer => {
+    if (error.code !== "EADDRINUSE") throw error;
+    throw new UsageError(`gateway: port ${port} on ${host} is in use; expected a free one, or 0`);
   });
-  // A TCP server's address is always an AddressInfo.
-  const { port: boundPort } = server.address() as AddressInfo;
   const close = async (): Promise<void> => {
-    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    const cut = setTimeout(() => server.closeAllConnections(), CLOSE_GRACE_MS);
-    await closed;
-    clearTimeout(cut);
+    await server.close(CLOSE_GRACE_MS);
     await redis.close();
   };
   const authority = host.includes(":") ? `[${host}]` : host;
-  return { url: `http://${authority}:${boundPort}`, close, [Symbol.asyncDispose]: close };
+  return { url: `http://${authority}:${server.port}`, close, [Symbol.asyncDispose]: close };
 }
