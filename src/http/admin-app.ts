@@ -11,24 +11,29 @@ import { json, problems } from "./openapi.ts";
 import { invalid } from "./operate-routes.ts";
 import { decodeUtf8 } from "./parse-json.ts";
 import { problem } from "./problem.ts";
+import { readBody } from "./read-body.ts";
+import { readSegment } from "./read-segment.ts";
 import { stringifyAnswer } from "./stringify-answer.ts";
 
 export interface AdminAppOptions {
   readonly mayOperate: MiddlewareHandler;
-  /** Refuses a body that is too large. */
-  readonly allowBody: MiddlewareHandler;
+  /** Of a request's body. */
+  readonly maxBodyBytes: number;
   /** How long an answer may take, in milliseconds. */
   readonly maxMs: number;
 }
 
 /** Adds the routes that look at queues, workers and jobs, and change them. */
 export function addAdminRoutes(app: Hono, airlift: Airlift, options: AdminAppOptions): void {
-  const { mayOperate, allowBody, maxMs } = options;
+  const { mayOperate, maxBodyBytes, maxMs } = options;
   for (const route of ADMIN_ROUTES) {
+    const queueFromEnd = route.path.split("/").toReversed().indexOf(":queue");
     const answer = async (c: Context, input: object): Promise<Response> => {
+      const queue = queueFromEnd === -1 ? "" : readSegment(c.req.url, queueFromEnd);
+      if (typeof queue === "object") return invalid([queue]);
       const deadlineMs = Date.now() + maxMs;
       try {
-        const value = await route.run({ airlift, input, queue: c.req.param("queue") ?? "", deadlineMs });
+        const value = await route.run({ airlift, input, queue, deadlineMs });
         const headers = { "content-type": "application/json", "cache-control": "no-store" };
         return new Response(stringifyAnswer(value), { headers });
       } catch (error) {
@@ -51,9 +56,8 @@ export function addAdminRoutes(app: Hono, airlift: Airlift, options: AdminAppOpt
       app.post(
         ...([route.path, describeRoute(describe(route)), mayOperate] as const),
         async (c, next) => refuseContentEncoding(c) ?? (await next()),
-        allowBody,
         async (c) => {
-          const body = await readBody(c, route.input);
+          const body = await readInput(c, route.input, maxBodyBytes);
           return body instanceof Response ? body : answer(c, body);
         },
       );
@@ -61,8 +65,9 @@ export function addAdminRoutes(app: Hono, airlift: Airlift, options: AdminAppOpt
   }
 }
 
-async function readBody(c: Context, schema: AdminRoute["input"]): Promise<object | Response> {
-  const bytes = new Uint8Array(await c.req.arrayBuffer());
+async function readInput(c: Context, schema: AdminRoute["input"], maxBytes: number): Promise<object | Response> {
+  const bytes = await readBody(c, maxBytes);
+  if (bytes instanceof Response) return bytes;
   let value: unknown = {};
   if (bytes.length > 0) {
     if (mediaType(c) !== "application/json") return unsupportedMediaType("application/json");

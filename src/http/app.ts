@@ -1,5 +1,4 @@
 import { type Context, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { HTTPException } from "hono/http-exception";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { describeRoute, generateSpecs, validator } from "hono-openapi";
@@ -12,7 +11,7 @@ import { issuesToFieldErrors } from "./field-errors.ts";
 import { createHealthRoute } from "./health-route.ts";
 import { JOB_ROUTE, jobRoute } from "./job-route.ts";
 import { kickedBy } from "./kick.ts";
-import { mediaType, refuseContentEncoding } from "./media-type.ts";
+import { refuseContentEncoding } from "./media-type.ts";
 import { ROUTES, SPEC_OPTIONS } from "./openapi.ts";
 import { DrainQuerySchema, drainRoute, invalid, statusRoute } from "./operate-routes.ts";
 import { type HttpAppOptions, type ResolvedHttpAppOptions, resolveHttpAppOptions } from "./options.ts";
@@ -43,16 +42,6 @@ export function createHttpApp(airlift: Airlift, options: HttpAppOptions = {}): H
     throw new UsageError("createHttpApp: kick: expected an app with the option kick, which {} turns on");
   }
   const app = new Hono();
-  const allowBodyOf = bodyLimit({
-    maxSize: resolved.maxBodyBytes,
-    onError: () =>
-      problem({
-        kind: "too-large",
-        status: 413,
-        title: "The body is too large",
-        detail: `At most ${resolved.maxBodyBytes} bytes; send more jobs as application/x-ndjson.`,
-      }),
-  });
   const mayOperate = requireToken("operate", resolved.tokens.operate);
   const drainQuery = validator("query", DrainQuerySchema, (result) =>
     result.success ? undefined : invalid(issuesToFieldErrors(result.error)),
@@ -67,7 +56,6 @@ export function createHttpApp(airlift: Airlift, options: HttpAppOptions = {}): H
     describeRoute(ROUTES.enqueue),
     requireToken("enqueue", resolved.tokens.enqueue),
     async (c, next) => refuseContentEncoding(c) ?? (await next()),
-    async (c, next) => (mediaType(c) === "application/x-ndjson" ? await next() : await allowBodyOf(c, next)),
     async (c) => await enqueueRoute(c, kickedBy(c, airlift, resolved), resolved),
   );
   app.post(
@@ -76,7 +64,6 @@ export function createHttpApp(airlift: Airlift, options: HttpAppOptions = {}): H
     mayOperate,
     drainQuery,
     async (c, next) => refuseContentEncoding(c) ?? (await next()),
-    allowBodyOf,
     async (c) => noStore(await drainRoute(c, c.req.valid("query"), airlift, resolved)),
   );
   app.get(
@@ -91,13 +78,18 @@ export function createHttpApp(airlift: Airlift, options: HttpAppOptions = {}): H
   app.get("/status", describeRoute(ROUTES.status), mayOperate, async (c) => noStore(await statusRoute(c, airlift)));
   const mayAsk = requireToken("enqueue", [...resolved.tokens.enqueue, ...resolved.tokens.operate]);
   app.get("/jobs/:id", describeRoute(JOB_ROUTE), mayAsk, async (c) => noStore(await jobRoute(c, airlift)));
-  addAdminRoutes(app, airlift, { mayOperate, allowBody: allowBodyOf, maxMs: resolved.maxDrainMs });
+  addAdminRoutes(app, airlift, {
+    ...{ mayOperate, maxBodyBytes: resolved.maxBodyBytes, maxMs: resolved.maxDrainMs },
+  });
   const health = createHealthRoute(airlift, resolved);
   app.get("/health", describeRoute(ROUTES.health), async (c) => noStore(await health(c)));
+  // It takes 30 ms to put together, and anybody may ask for it.
+  let specs: Awaited<ReturnType<typeof generateSpecs>> | undefined;
   app.get("/openapi.json", describeRoute(ROUTES.openapi), async (c) => {
+    specs ??= await generateSpecs(app, SPEC_OPTIONS, c);
     const path = new URL(c.req.url).pathname;
     const servers = [{ url: path.slice(0, -"/openapi.json".length) || "/" }];
-    return c.json({ ...(await generateSpecs(app, SPEC_OPTIONS, c)), servers });
+    return c.json({ ...specs, servers });
   });
   return app;
 }

@@ -8,11 +8,13 @@ import { mediaType, unsupportedMediaType } from "./media-type.ts";
 import type { ResolvedHttpAppOptions } from "./options.ts";
 import { decodeUtf8, parseExactJson } from "./parse-json.ts";
 import { type FieldError, problem, storeProblem } from "./problem.ts";
+import { readBody } from "./read-body.ts";
+import { readSegment } from "./read-segment.ts";
 
 /** No more errors than these are told of an array: the rest follows when they are mended. */
 const MAX_ERRORS = 20;
 
-/** Handles `POST /queues/:queue/jobs`, once the caller may enqueue and a JSON body is known to be small enough. */
+/** Handles `POST /queues/:queue/jobs`, once the caller may enqueue. */
 export async function enqueueRoute(c: Context, airlift: Airlift, options: ResolvedHttpAppOptions): Promise<Response> {
   const queue = readQueueName(c.req.url);
   if (typeof queue === "object") return invalidRequest([queue]);
@@ -31,15 +33,10 @@ export async function enqueueRoute(c: Context, airlift: Airlift, options: Resolv
   }
 }
 
-/** The queue in `…/queues/<queue>/jobs`, or what is wrong with it. Strict, where the router keeps a bad `%` sequence as it is. */
+/** The queue in `…/queues/<queue>/jobs`, or what is wrong with it. */
 export function readQueueName(url: string): string | FieldError {
-  const segment = new URL(url).pathname.split("/").at(-2) ?? "";
-  let queue: string;
-  try {
-    queue = decodeURIComponent(segment);
-  } catch {
-    return { path: "queue", message: "is not valid percent-encoded UTF-8" };
-  }
+  const queue = readSegment(url, 1);
+  if (typeof queue === "object") return queue;
   if (queue.trim() === "") return { path: "queue", message: "must not be empty" };
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
   if (/[\u0000-\u001f\u007f-\u009f]/.test(queue)) return { path: "queue", message: "must not hold control characters" };
@@ -52,7 +49,8 @@ async function enqueueJson(
   airlift: Airlift,
   options: ResolvedHttpAppOptions,
 ): Promise<Response> {
-  const bytes = new Uint8Array(await c.req.arrayBuffer());
+  const bytes = await readBody(c, options.maxBodyBytes);
+  if (bytes instanceof Response) return bytes;
   if (bytes.length === 0)
     return invalidRequest([{ path: "", message: "is empty; a job or an array of jobs is expected" }]);
   const text = decodeUtf8(bytes);

@@ -1,5 +1,6 @@
 import type { Airlift } from "../airlift.ts";
 import { isStoreError, type StoreError, UsageError } from "../core/errors.ts";
+import { discardBody } from "./discard-body.ts";
 import { addCounts, type EnqueueCounts, NO_COUNTS } from "./enqueue-counts.ts";
 import { type EnqueueRequest, type JobRead, readJob } from "./job-request.ts";
 import { createLineSplitter, type Line, type OverlongLine } from "./lines.ts";
@@ -84,7 +85,6 @@ export async function enqueueStream(params: EnqueueStreamParams): Promise<Enqueu
 
   async function take(line: Line | OverlongLine): Promise<EnqueueStreamResult | undefined> {
     const read = readLine(line, params);
-    if (read === undefined) return undefined;
     const size = line.bytes?.length ?? 0;
     if (read.kind === "refused" || jobs.length === CHUNK.jobs || bytes + size > CHUNK.bytes) {
       const end = await flush();
@@ -109,50 +109,28 @@ export async function enqueueStream(params: EnqueueStreamParams): Promise<Enqueu
       }
       if (chunk.done) break;
       for (const line of splitter.push(chunk.value)) {
+        if (isBlank(line)) continue;
         const end = await take(line);
         if (end) return end;
       }
     }
     const last = splitter.end();
-    const end = last && (await take(last));
+    const end = last && !isBlank(last) ? await take(last) : undefined;
     if (end) return end;
     return (await flush()) ?? { kind: "done", counts };
   } finally {
-    // Not cancelled: that could break the connection before the answer is sent. The host disposes of what is left.
-    await discardRest(reader);
-  }
-}
-
-/** How much of a refused body is still read, so that its client gets to hear of it. */
-const DISCARD = { bytes: 64 * 1024 * 1024, ms: 1_000 } as const;
-
-/**
- * Reads a body to its end, within limits. Many clients read no answer before they have sent all, and @hono/node-server closes
- * the connection half a second after an answer to a body that was only read in part (Node pauses it; 2.1.8).
- */
-async function discardRest(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
-  let stopTimer = (): void => undefined;
-  const expired = new Promise<undefined>((resolve) => {
-    const timer = setTimeout(resolve, DISCARD.ms);
-    stopTimer = () => clearTimeout(timer);
-  });
-  try {
-    for (let bytes = 0; bytes < DISCARD.bytes; ) {
-      const chunk = await Promise.race([reader.read(), expired]);
-      if (chunk === undefined || chunk.done) return;
-      bytes += chunk.value.length;
-    }
-  } catch {
-    // It broke off; there is nothing left to read.
-  } finally {
-    stopTimer();
+    await discardBody(reader);
   }
 }
 
 type LineRead = JobRead | { readonly kind: "refused"; readonly status: 413; readonly errors: readonly FieldError[] };
 
-/** Undefined for an empty line. */
-function readLine(line: Line | OverlongLine, params: EnqueueStreamParams): LineRead | undefined {
+/** Nothing, or blanks. Seen in the bytes: a body may hold millions of such lines. */
+function isBlank({ bytes }: Line | OverlongLine): boolean {
+  return bytes?.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d) ?? false;
+}
+
+function readLine(line: Line | OverlongLine, params: EnqueueStreamParams): LineRead {
   if (line.bytes === undefined) {
     return {
       kind: "refused",
@@ -162,7 +140,6 @@ function readLine(line: Line | OverlongLine, params: EnqueueStreamParams): LineR
   }
   const text = decodeUtf8(line.bytes);
   if (text === undefined) return refused("is not valid UTF-8");
-  if (/^[ \t\r]*$/.test(text)) return undefined;
   const parsed = parseExactJson(text);
   return parsed.kind === "invalid" ? refused(parsed.message) : readJob(parsed.value, params.queue, params.classes);
 }

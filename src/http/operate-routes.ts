@@ -8,6 +8,7 @@ import { mediaType, unsupportedMediaType } from "./media-type.ts";
 import type { ResolvedHttpAppOptions } from "./options.ts";
 import { decodeUtf8, parseExactJson } from "./parse-json.ts";
 import { type FieldError, problem, storeProblem } from "./problem.ts";
+import { readBody } from "./read-body.ts";
 
 /** What a drain may be asked for, in the query or in a JSON body. */
 export interface DrainRequest {
@@ -68,7 +69,7 @@ export async function drainRoute(
   airlift: Airlift,
   options: ResolvedHttpAppOptions,
 ): Promise<Response> {
-  const body = await readDrainBody(c);
+  const body = await readDrainBody(c, options.maxBodyBytes);
   if (body instanceof Response) return body;
   const twice = (["forMs", "maxJobs", "depth"] as const).filter(
     (key) => query[key] !== undefined && body[key] !== undefined,
@@ -103,9 +104,10 @@ export async function statusRoute(c: Context, airlift: Airlift): Promise<Respons
   return c.json(await airlift.status());
 }
 
-async function readDrainBody(c: Context): Promise<DrainRequest | Response> {
+async function readDrainBody(c: Context, maxBytes: number): Promise<DrainRequest | Response> {
   if (c.req.method === "GET") return {};
-  const bytes = new Uint8Array(await c.req.arrayBuffer());
+  const bytes = await readBody(c, maxBytes);
+  if (bytes instanceof Response) return bytes;
   // Cron services send an empty body under whatever type they like.
   if (bytes.length === 0) return {};
   if (mediaType(c) !== "application/json") return unsupportedMediaType("application/json, or no body");

@@ -29,10 +29,12 @@ export function isExactNumber(value: unknown): boolean {
   return isRawJSON(value);
 }
 
+const UTF8 = new TextDecoder("utf-8", { fatal: true });
+
 /** Reads UTF-8 bytes as text; undefined if they are not UTF-8. A byte order mark at the start is dropped. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return UTF8.decode(bytes);
   } catch {
     return undefined;
   }
