@@ -34,6 +34,20 @@ test("faults with the same lock never overlap, nor does what must be done withou
   expect({ most, inside }).toEqual({ most: 1, inside: 0 });
 });
 
+test("after a fault with a rest those with its lock let their turns pass, and nothing else does", async () => {
+  const done: string[] = [];
+  const plan = playFaults(1, [
+    { name: "a", everyMs: [0, 1], lock: "redis", restMs: 60_000, run: async () => void done.push("a") },
+    { name: "b", everyMs: [5, 6], lock: "redis", restMs: 60_000, run: async () => void done.push("b") },
+    { name: "c", everyMs: [0, 1], run: async () => undefined },
+  ]);
+  await until(() => done.length > 0);
+  expect(await plan.without("redis", async () => "produced")).toBe("produced");
+  await until(() => (plan.counts["c"] ?? 0) > 20);
+  await plan.stop();
+  expect(done).toEqual(["a"]);
+});
+
 test("what a fault draws is the same for the same seed, whatever other faults there are", async () => {
   const draw = async (seed: number, isAlone: boolean): Promise<number[]> => {
     const drawn: number[] = [];

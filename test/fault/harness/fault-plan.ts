@@ -1,3 +1,4 @@
+import { monotonicMs } from "./monotonic.ts";
 import { createRandom, type Random } from "./random.ts";
 
 /** A fault that is done again and again. */
@@ -6,9 +7,9 @@ export interface PlannedFault {
   readonly name: string;
   /** From its end to its next beginning, drawn anew each time. */
   readonly everyMs: readonly [min: number, max: number];
-  /** Faults with the same lock never happen at the same time. */
+  /** Faults with the same lock never happen at the same time: one that finds it taken lets its turn pass. */
   readonly lock?: string;
-  /** For how long the lock is kept after it: so that what one of them does is over before the next. @default 0 */
+  /** For how long after it those with the same lock let their turns pass: what it did is over then. @default 0 */
   readonly restMs?: number;
   /** Does it, and undoes it if it has to be undone. */
   run(random: Random): Promise<void>;
@@ -20,7 +21,7 @@ export interface RunningPlan {
   readonly counts: Readonly<Record<string, number>>;
   /** Rejects with the first error of any fault. */
   readonly failed: Promise<never>;
-  /** Does something while no fault with this lock is under way. */
+  /** Does something while no fault with this lock is under way; waits for one that is. */
   without<T>(lock: string, work: () => Promise<T>): Promise<T>;
   /** Begins no more of them, and ends when those under way have ended. Rejects with the first error of any. */
   stop(): Promise<void>;
@@ -29,7 +30,8 @@ export interface RunningPlan {
 /** Begins the faults. When each is drawn to happen is the same for the same seed. */
 export function playFaults(seed: number, faults: readonly PlannedFault[]): RunningPlan {
   const counts: Record<string, number> = {};
-  const locks = new Map<string, Promise<void>>();
+  const locks = new Map<string, Promise<unknown>>();
+  const restsUntilMs = new Map<string, number>();
   const sleepers = new Set<() => void>();
   const errors: unknown[] = [];
   const failed = Promise.withResolvers<never>();
@@ -48,31 +50,32 @@ export function playFaults(seed: number, faults: readonly PlannedFault[]): Runni
       if (isOver) wake();
     });
 
-  const without = async <T>(lock: string, work: () => Promise<T>, restMs = 0): Promise<T> => {
-    const before = locks.get(lock) ?? Promise.resolve();
+  const without = async <T>(lock: string, work: () => Promise<T>): Promise<T> => {
+    const before = locks.get(lock);
     const done = Promise.withResolvers<void>();
-    locks.set(
-      lock,
-      before.then(() => done.promise),
-    );
+    const mine = Promise.all([before, done.promise]);
+    locks.set(lock, mine);
     await before;
     try {
       return await work();
     } finally {
-      void sleep(restMs).then(done.resolve);
+      done.resolve();
+      if (locks.get(lock) === mine) locks.delete(lock);
     }
   };
 
-  const play = async ({ name, everyMs, lock, restMs, run }: PlannedFault): Promise<void> => {
+  const play = async ({ name, everyMs, lock, restMs = 0, run }: PlannedFault): Promise<void> => {
     const random = createRandom(seed, "plan", name);
     const once = async (): Promise<void> => {
-      if (isOver) return;
       counts[name] = (counts[name] ?? 0) + 1;
       await run(random);
+      if (lock !== undefined) restsUntilMs.set(lock, monotonicMs() + restMs);
     };
-    while (!isOver) {
+    for (;;) {
       await sleep(random.whole(...everyMs));
-      await (lock === undefined ? once() : without(lock, once, restMs));
+      if (isOver) return;
+      if (lock === undefined) await once();
+      else if (!locks.has(lock) && monotonicMs() >= (restsUntilMs.get(lock) ?? 0)) await without(lock, once);
     }
   };
 
