@@ -28,6 +28,8 @@ export interface Keys {
   readonly workers: string;
   /** HASH worker id → ISO 8601 time of its last sign of life. */
   readonly heartbeats: string;
+  /** STRING with a TTL: which Ruby worker looks for dead workers. */
+  readonly pruning: string;
   /** LIST of failures. */
   readonly failed: string;
   /** SET of the names of failed lists of single queues, as Ruby's multi-queue backend keeps them. */
@@ -99,6 +101,7 @@ export function createKeys(namespace = "resque"): Keys {
     queues: `${prefix}queues`,
     workers: `${prefix}workers`,
     heartbeats: `${prefix}workers:heartbeat`,
+    pruning: `${prefix}pruning_dead_workers_in_progress`,
     failed: `${prefix}failed`,
     failedQueues: `${prefix}failed_queues`,
     failedOf: (queue) => `${prefix}${queue}_failed`,

@@ -9,7 +9,11 @@ import { readSlots as readSlotsScript } from "./generated/read-slots.generated.t
 import { recoverDrain as recoverDrainScript } from "./generated/recover-drain.generated.ts";
 import type { Keys } from "./keys.ts";
 import { changeOwn, forgetAttempts, OWN_MEMBER_MAX_BYTES, readOwn } from "./payload.ts";
+import { toHeartbeat } from "./time-format.ts";
 import type { UniqueLock } from "./unique-lock.ts";
+
+/** After so long without a heartbeat a Ruby worker that starts fails what a worker held: `Resque.prune_interval`. */
+const RUBY_PRUNES_MS = 300_000;
 
 export interface RecoverOptions {
   readonly crashLimit: number;
@@ -27,7 +31,7 @@ export interface RecoverOptions {
  * Gives a dead drain's jobs back to the heads of their queues and removes its traces. A job that has now taken down its drain
  * `crashLimit` times goes to `failed` as Ruby's `Resque::DirtyExit`.
  *
- * Does nothing if the drain turns out to live or another recovers it at the same time.
+ * Does nothing if the drain turns out to live, another recovers it at the same time, or Ruby is about to fail its jobs.
  */
 export async function recoverDrain(
   client: RedisClient,
@@ -93,7 +97,7 @@ export async function recoverDrain(
       script: recoverDrainScript,
       keys: [
         ...[keys.drains, keys.workers, keys.heartbeats, keys.processed, keys.failures, keys.failed, keys.failedQueues],
-        ...[keys.checkins, keys.running],
+        ...[keys.checkins, keys.running, keys.pruning],
         ...own.slots,
         ...own.started,
         ...own.stats,
@@ -104,7 +108,7 @@ export async function recoverDrain(
       ],
       args: [
         ...[dead.member, dead.leaseEnd, own.slots.length, queues.length, total, lists.length, options.maxFailed],
-        ...[statuses.length, options.statusTtlMs, locks.length],
+        ...[statuses.length, options.statusTtlMs, locks.length, toHeartbeat(nowMs - RUBY_PRUNES_MS)],
         ...args,
         ...lists.map(toFailedQueue),
         ...statuses.flatMap(({ queue, text }) => [`${JSON.stringify({ queue }).slice(0, -1)},`, text]),

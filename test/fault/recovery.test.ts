@@ -4,6 +4,7 @@ import { createAirlift } from "../../src/index.ts";
 import { ioredis } from "../../src/redis/ioredis.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
 import { createKeys } from "../../src/resque/keys.ts";
+import { toHeartbeat } from "../../src/resque/time-format.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 
 const keys = createKeys();
@@ -73,6 +74,28 @@ describe("a dead drain", () => {
     await redis.rpush(keys.queue("mail"), '{"class":"Job","args":[]}');
     const report = await createAirlift({ redis: client, queues: ["mail"], jobs }).drain();
     expect(report).toMatchObject({ stopped: "empty", recovered: 1, succeeded: 1, failed: 1 });
+    expect(await redis.keys("*airlift*")).toEqual([]);
+  });
+
+  test.each([
+    ["Ruby prunes workers, and has not heard of this one for 300 s: it is Ruby's", true, 301, 0],
+    ["Ruby prunes workers, but this one is none that it would", true, 290, 1],
+    ["Ruby prunes workers, and has done with this one", true, undefined, 1],
+    ["nobody prunes, however long nobody has heard of it", false, 10_000, 1],
+  ])("is recovered at once, or not: %s", async (_name, isPruning, silentSeconds, recovered) => {
+    const worker = "airlift-node-0badf00d:7-0:mail";
+    await leaveDead(redis, Buffer.from('{"class":"Job","args":[]}'));
+    if (isPruning) await redis.set(keys.pruning, "web1:1:mail", "EX", 60);
+    const [seconds] = await redis.time();
+    if (silentSeconds !== undefined) {
+      await redis.hset(keys.heartbeats, worker, toHeartbeat((Number(seconds) - silentSeconds) * 1_000));
+    }
+    const airlift = createAirlift({ redis: client, queues: ["mail"], jobs });
+    expect(await airlift.drain()).toMatchObject({ stopped: "empty", recovered, succeeded: recovered });
+    expect(await redis.exists(keys.worker(worker))).toBe(1 - recovered);
+    // What Ruby has left when its lock is gone is ours.
+    await redis.del(keys.pruning);
+    expect(await airlift.drain()).toMatchObject({ recovered: 1 - recovered });
     expect(await redis.keys("*airlift*")).toEqual([]);
   });
 

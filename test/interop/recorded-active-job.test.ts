@@ -12,7 +12,7 @@ import { cutOut, readDelayedItem } from "../../src/resque/delayed-item.ts";
 import { encodePayload, parsePayload } from "../../src/resque/payload.ts";
 import { recordedKey, recordedValues } from "./recorded.ts";
 
-const ACTIVE_JOB = "active-job-7.2.2";
+const ACTIVE_JOB = "active-job-7";
 
 describe("Active Jobs that Rails recorded, enqueued and put back by its retry_on", () => {
   const [enqueued = ""] = recordedValues(`${ACTIVE_JOB}/enqueued`, "resque:queue:mail");

@@ -15,7 +15,7 @@ import { RECORDED, readRecorded, recordedValues, restore } from "./recorded.ts";
 
 const LATER_SECONDS = 4_000_000_000;
 
-/** What a handler gets of each payload of resque-3.0.0/payloads, by its queue. */
+/** What a handler gets of each payload of resque-3/payloads, by its queue. */
 const HANDED: Readonly<Record<string, readonly unknown[]>> = {
   none: [],
   plain: [1, "hi", null, true, false],
@@ -38,7 +38,7 @@ const ONLY_RUBY = ["floats", "keys", "symbols"];
 
 const recordedPayloads = () =>
   Object.keys(HANDED).map((queue) => {
-    const [payload = ""] = recordedValues("resque-3.0.0/payloads", `resque:queue:${queue}`);
+    const [payload = ""] = recordedValues("resque-3/payloads", `resque:queue:${queue}`);
     return { queue, payload, class: queue === "module" ? "Shop::Invoice" : "Echo" };
   });
 
@@ -58,14 +58,14 @@ describe.each(setups())("what Ruby recorded, over $name", (kind) => {
 
   describe("payloads", () => {
     test("are handed over with their values, and are the same bytes in the worker's entry, in failed, and in the queue again", async () => {
-      await restore(world, "resque-3.0.0/payloads");
+      await restore(world, "resque-3/payloads");
       const seen: Record<string, unknown> = {};
       const entries: string[] = [];
       const job = (name: string) => ({
         class: name,
         async perform(args: readonly unknown[], context: { queue: string; raw: string }) {
           seen[context.queue] = args;
-          expect(context.raw).toBe(recordedValues("resque-3.0.0/payloads", `resque:queue:${context.queue}`)[0]);
+          expect(context.raw).toBe(recordedValues("resque-3/payloads", `resque:queue:${context.queue}`)[0]);
           for (const key of await texts("KEYS", "resque:worker:*")) entries.push((await world.get(key)) ?? "");
           throw new Error("to be seen in failed");
         },
@@ -100,14 +100,14 @@ describe.each(setups())("what Ruby recorded, over $name", (kind) => {
   });
 
   describe("a worker at work", () => {
-    const id = recordedValues("resque-3.0.0/working", "resque:workers")[0] ?? "";
-    const [entry = ""] = recordedValues("resque-3.0.0/working", `resque:worker:${id}`);
-    const [started = ""] = recordedValues("resque-3.0.0/working", `resque:worker:${id}:started`);
-    const [, heartbeat = ""] = recordedValues("resque-3.0.0/working", "resque:workers:heartbeat");
+    const id = recordedValues("resque-3/working", "resque:workers")[0] ?? "";
+    const [entry = ""] = recordedValues("resque-3/working", `resque:worker:${id}`);
+    const [started = ""] = recordedValues("resque-3/working", `resque:worker:${id}:started`);
+    const [, heartbeat = ""] = recordedValues("resque-3/working", "resque:workers:heartbeat");
     const { run_at: runAt, payload } = JSON.parse(entry) as { run_at: string; payload: unknown };
 
     test("is shown with all that Ruby wrote of it", async () => {
-      await restore(world, "resque-3.0.0/working");
+      await restore(world, "resque-3/working");
       const { workers } = await app({}).workers.list();
       const [host, pid] = id.split(":");
       expect(workers).toMatchObject([
@@ -141,7 +141,7 @@ describe.each(setups())("what Ruby recorded, over $name", (kind) => {
     });
 
     test("is left alone by a drain, and pruned by us as Ruby pruned its like", async () => {
-      await restore(world, "resque-3.0.0/working");
+      await restore(world, "resque-3/working");
       await world.send(["PERSIST", "resque:pruning_dead_workers_in_progress"]);
       const before = await world.everything();
       expect(await app({ queues: ["mail"] }).drain()).toMatchObject({ recovered: 0, claimed: 0 });
@@ -149,7 +149,7 @@ describe.each(setups())("what Ruby recorded, over $name", (kind) => {
       await app({}).workers.prune(id, { force: true });
       const [, ours = ""] = await texts("LRANGE", world.keys.failed, "0", "-1");
       const theirs =
-        recordedValues("resque-3.0.0/failed", "resque:failed").find((text) => text.includes("PruneDead")) ?? "";
+        recordedValues("resque-3/failed", "resque:failed").find((text) => text.includes("PruneDead")) ?? "";
       const { failed_at: failedAt, worker } = JSON.parse(theirs) as { failed_at: string; worker: string };
       expect(ours.replace(/"failed_at":"[^"]*"/, `"failed_at":"${failedAt}"`)).toBe(
         theirs
@@ -162,14 +162,14 @@ describe.each(setups())("what Ruby recorded, over $name", (kind) => {
   });
 
   describe("failures", () => {
-    const entries = recordedValues("resque-3.0.0/failed", "resque:failed");
+    const entries = recordedValues("resque-3/failed", "resque:failed");
     type Entry = Record<"failed_at" | "exception" | "error" | "worker" | "queue" | "retried_at", string> & {
       backtrace: string[];
     };
     const payloadOf = (entry: string) => /"payload":(.*),"exception":/s.exec(entry)?.[1] ?? "";
 
     test("are shown with all their members", async () => {
-      await restore(world, "resque-3.0.0/failed");
+      await restore(world, "resque-3/failed");
       const { jobs, total } = await app({}).failed.list();
       expect(total).toBe(entries.length);
       for (const entry of entries) {
@@ -219,13 +219,13 @@ describe.each(setups())("what Ruby recorded, over $name", (kind) => {
       expect(await admin.failed.retry({ all: true })).toMatchObject({ retried: 2 });
       expect(await texts("LRANGE", world.keys.failed, "0", "-1")).toEqual(retried);
       // Ruby drops the members that other producers have put beside class and args; we keep every byte.
-      const [plain, foreign] = recordedValues("resque-3.0.0/failed", "resque:queue:mail");
+      const [plain, foreign] = recordedValues("resque-3/failed", "resque:queue:mail");
       expect(await world.queued("mail")).toEqual([plain, payloadOf(retried[1] ?? "")]);
       expect(foreign).toBe('{"class":"Charge","args":[1.0,100.0,"é"]}');
     });
 
     test("are retried if they hold a job, and refused if not", async () => {
-      await restore(world, "resque-3.0.0/failed");
+      await restore(world, "resque-3/failed");
       await world.send(["DEL", world.keys.queue("mail")]);
       const airlift = app({});
       const retried = await airlift.failed.retry({ ids: (await airlift.failed.list()).jobs.map((job) => job.id) });
@@ -239,7 +239,7 @@ describe.each(setups())("what Ruby recorded, over $name", (kind) => {
     });
 
     test("in lists of their queues are found there, shown and retried", async () => {
-      await restore(world, "resque-3.0.0/failed-queues");
+      await restore(world, "resque-3/failed-queues");
       await world.send(["DEL", world.keys.queue("mail")]);
       const airlift = app({});
       const lists = (await airlift.failed.lists()).filter(({ size }) => size > 0);
@@ -262,18 +262,18 @@ describe.each(setups())("what Ruby recorded, over $name", (kind) => {
   });
 
   describe("delayed jobs", () => {
-    const items = recordedValues("resque-scheduler-5.0.0/delayed", `resque:delayed:${LATER_SECONDS}`);
+    const items = recordedValues("resque-scheduler-5/delayed", `resque:delayed:${LATER_SECONDS}`);
     const promote = () =>
       promoteDue(world.client, world.keys, {
         ...{ redisNowMs: (LATER_SECONDS + 60) * 1_000, nowMs: 0, queues: [], usage: { commands: 0, requests: 0 } },
       });
 
     test("are what we write, key by key, of the same payloads", async () => {
-      await restore(world, "resque-scheduler-5.0.0/delayed");
+      await restore(world, "resque-scheduler-5/delayed");
       const theirs = await world.everything();
       await world.flush();
       for (const atSeconds of [LATER_SECONDS, LATER_SECONDS + 60]) {
-        for (const raw of recordedValues("resque-scheduler-5.0.0/delayed", `resque:delayed:${atSeconds}`)) {
+        for (const raw of recordedValues("resque-scheduler-5/delayed", `resque:delayed:${atSeconds}`)) {
           const item = readDelayedItem(raw);
           if (item.kind !== "job") throw new Error(item.reason);
           const payload = cutOut(raw, item.cut);
@@ -304,18 +304,18 @@ describe.each(setups())("what Ruby recorded, over $name", (kind) => {
     });
 
     test("are promoted to the payloads that Ruby enqueues, and leave nothing behind", async () => {
-      await restore(world, "resque-scheduler-5.0.0/delayed");
+      await restore(world, "resque-scheduler-5/delayed");
       expect(await promote()).toMatchObject({ promoted: items.length + 2, failed: 0, nextDueMs: undefined });
       const payloads = recordedPayloads().filter(({ queue }) => queue !== "module");
       const queued = await world.queued("mail");
       expect(queued.slice(0, payloads.length).sort()).toEqual(payloads.map(({ payload }) => payload).sort());
       expect(queued.slice(payloads.length)).toEqual(Array(3).fill('{"class":"Echo","args":["alike"]}'));
-      expect(await world.queued("low")).toEqual(recordedValues("resque-3.0.0/payloads", "resque:queue:module"));
+      expect(await world.queued("low")).toEqual(recordedValues("resque-3/payloads", "resque:queue:module"));
       expect(await world.keyNames()).toEqual(["resque:queue:low", "resque:queue:mail", "resque:queues"]);
     });
 
     test("are cancelled by their values, the same ones at other times, too", async () => {
-      await restore(world, "resque-scheduler-5.0.0/delayed");
+      await restore(world, "resque-scheduler-5/delayed");
       const { delayed } = app({});
       expect(await delayed.count()).toBe(items.length + 2);
       for (const [name, args] of Object.entries(HANDED)) {
@@ -328,7 +328,7 @@ describe.each(setups())("what Ruby recorded, over $name", (kind) => {
   });
 
   describe("schedules", () => {
-    const flat = recordedValues("resque-scheduler-5.0.0/schedules", "resque:persistent_schedules");
+    const flat = recordedValues("resque-scheduler-5/schedules", "resque:persistent_schedules");
     const recorded = new Map(flat.flatMap((name, i) => (i % 2 === 0 ? [[name, flat[i + 1] ?? ""] as const] : [])));
     const scheduled = (env?: string) =>
       app({
@@ -337,8 +337,8 @@ describe.each(setups())("what Ruby recorded, over $name", (kind) => {
       });
 
     test("are shown, as Ruby's scheduler runs them", async () => {
-      await restore(world, "resque-scheduler-5.0.0/schedules");
-      const [, last = ""] = recordedValues("resque-scheduler-5.0.0/schedules", "resque:delayed:last_enqueued_at");
+      await restore(world, "resque-scheduler-5/schedules");
+      const [, last = ""] = recordedValues("resque-scheduler-5/schedules", "resque:delayed:last_enqueued_at");
       expect(await scheduled("production").schedules.list()).toMatchObject([
         {
           name: "night",
@@ -369,11 +369,11 @@ describe.each(setups())("what Ruby recorded, over $name", (kind) => {
         "resque:persistent_schedules": { tea: recorded.get("tea"), night: recorded.get("night") },
         "resque:schedules_changed": { tea: true, night: true },
       });
-      expect(recordedValues("resque-scheduler-5.0.0/schedules", "resque:schedules_changed")).toEqual(["soon"]);
+      expect(recordedValues("resque-scheduler-5/schedules", "resque:schedules_changed")).toEqual(["soon"]);
     });
 
     test("are run by us when Ruby's scheduler has gone, in its bytes", async () => {
-      await restore(world, "resque-scheduler-5.0.0/schedules");
+      await restore(world, "resque-scheduler-5/schedules");
       await world.send(
         ["DEL", world.keys.rubySchedulerLock],
         ["DEL", world.keys.queue("mail")],
@@ -386,7 +386,7 @@ describe.each(setups())("what Ruby recorded, over $name", (kind) => {
       };
       const airlift = app({ jobs: [echo], scheduler: cron({ persistent: true }) });
       for (const startMs = Date.now(); seen.length === 0 && Date.now() < startMs + 20_000; ) await airlift.drain();
-      expect(seen[0]).toBe(recordedValues("resque-scheduler-5.0.0/schedules", "resque:queue:mail")[0]);
+      expect(seen[0]).toBe(recordedValues("resque-scheduler-5/schedules", "resque:queue:mail")[0]);
       expect(await world.everything()).toMatchObject({
         [world.keys.lastEnqueuedAt]: { tea: expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000$/) },
       });
@@ -394,7 +394,7 @@ describe.each(setups())("what Ruby recorded, over $name", (kind) => {
   });
 
   test("jobs that resque-retry runs again are shown and promoted, its own keys left as they are", async () => {
-    await restore(world, "resque-retry-1.8.1/retrying");
+    await restore(world, "resque-retry-1/retrying");
     const its = (all: Record<string, unknown>) => Object.entries(all).filter(([key]) => key.includes("resque-retry:"));
     const valuesOf = (entries: readonly (readonly [string, unknown])[]) =>
       entries.map(([key, value]) => [key, typeof value === "object" ? (value as { value: unknown }).value : value]);

@@ -3,15 +3,15 @@ import type { World } from "../conformance/world.ts";
 
 /** The states of Redis that Ruby's gems have left, by the names of their files: see fixtures/README.md. */
 export const RECORDED = [
-  "resque-3.0.0/payloads",
-  "resque-3.0.0/working",
-  "resque-3.0.0/failed",
-  "resque-3.0.0/failed-queues",
-  "resque-scheduler-5.0.0/delayed",
-  "resque-scheduler-5.0.0/schedules",
-  "resque-retry-1.8.1/retrying",
-  "active-job-7.2.2/enqueued",
-  "active-job-7.2.2/retried",
+  "resque-3/payloads",
+  "resque-3/working",
+  "resque-3/failed",
+  "resque-3/failed-queues",
+  "resque-scheduler-5/delayed",
+  "resque-scheduler-5/schedules",
+  "resque-retry-1/retrying",
+  "active-job-7/enqueued",
+  "active-job-7/retried",
 ] as const;
 
 export type Recorded = (typeof RECORDED)[number];

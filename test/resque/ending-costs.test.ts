@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createStatusPolicy } from "../../src/core/job-status.ts";
 import { createRegistry } from "../../src/core/registry.ts";
+import { toHeartbeat } from "../../src/resque/time-format.ts";
 import {
   ok,
   openWorld,
@@ -66,8 +67,8 @@ describe.each(setups().filter(({ server }) => server === "redis-server"))(
       return [commands, recovered];
     };
 
-    // read-slots: EVALSHA, MGET; recover-drain: EVALSHA, ZSCORE, MGET, DEL, SREM, 3 HDEL, ZREM
-    const LEAST = 11;
+    // read-slots: EVALSHA, MGET; recover-drain: EVALSHA, ZSCORE, EXISTS, MGET, DEL, SREM, 3 HDEL, ZREM
+    const LEAST = 12;
     test.each<[string, readonly (readonly string[])[], TestDrainOptions, number]>([
       ["one job: LPUSH", [[payload(1)]], {}, 1],
       ["jobs of two queues: 2 LPUSH", [[payload(1), payload(2)], [payload(3)]], {}, 2],
@@ -86,6 +87,18 @@ describe.each(setups().filter(({ server }) => server === "redis-server"))(
       expect(await world.get(`resque:airlift:unique:Noop:${HASH}`)).toBe(
         lists.flat().includes(jobs[4] as string) ? null : "9999999999.d0123456789ab",
       );
+    });
+
+    test.each([
+      ["but has heard of it: HMGET", 299, LEAST + 1 + 1],
+      ["it, too: HMGET, and no more", 301, 6],
+    ])("recovering a drain while Ruby prunes %s", async (_title, silentSeconds, commands) => {
+      const { own } = await die({}, [payload(1)]);
+      const [time] = await world.send(["TIME"]);
+      const beatMs = (Number((time as string[])[0]) - silentSeconds) * 1_000;
+      const beats = own.ids.flatMap((id) => [id, toHeartbeat(beatMs)]);
+      await world.send(["SET", world.keys.pruning, "web1:1:q"], ["HSET", world.keys.heartbeats, ...beats]);
+      expect((await recover({}))[0]).toBe(commands);
     });
 
     test("recovering a drain that lives: as the server counts", async () => {

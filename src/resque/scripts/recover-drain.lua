@@ -2,15 +2,16 @@
 recover-drain: takes a dead drain's jobs back and removes every trace of it, unless something changed since it was read.
 
 KEYS  1 airlift:drains, 2 workers, 3 workers:heartbeat, 4 stat:processed, 5 stat:failed, 6 failed, 7 failed_queues, 8 airlift:checkins, 9 airlift:running,
-      then S slots, then every other key of the drain's workers, then T statuses, then L unique locks, then F failed lists of single queues,
-      then the queues
+      10 the lock of Ruby's pruning, then S slots, then every other key of the drain's workers, then T statuses, then L unique locks, then F failed
+      lists of single queues, then the queues
 ARGV  1 the drain's description, 2 its lease's end as read (ms), 3 S, 4 number of queues, 5 number of occupied slots, 6 F, 7 most entries of a
-      failed list or 0, 8 T, 9 TTL of a status in ms, or 0 to write only those that are there and to keep theirs, 10 L, then for each occupied slot: slot, the entry up to its payload as read, queue, bytes to cut off the payload's end,
+      failed list or 0, 8 T, 9 TTL of a status in ms, or 0 to write only those that are there and to keep theirs, 10 L, 11 the heartbeat before
+      which Ruby prunes, then for each occupied slot: slot, the entry up to its payload as read, queue, bytes to cut off the payload's end,
       text to append instead, a failed list's number or 0 for `failed`, and if it goes there the text before and after the payload, else ""
       and "". An entry that Airlift did not write has queue 0 and goes to failed whole. Then the failed lists' names, for each status what
       stands before its state if it is not there, and its text from the state on, for each lock the id that it must bear, and the worker ids
-Returns {commands, 1, jobs that went to failed}; {commands, 0, 0} if the drain lives, was recovered by another, or its slots have changed: then nothing was written.
-      Or the error of the command that Redis refused
+Returns {commands, 1, jobs that went to failed}; {commands, 0, 0}, and nothing was written, if the drain lives, was recovered by another, is pruned by
+      Ruby, or its slots have changed; or the error of the command that Redis refused
 Keeps: a payload is pushed to its queue's head or to failed, its status written and its lock freed, in the same step that empties its slot; in failed, what
       would break the entry's JSON (no JSON itself, or no UTF-8) is the argument of a MalformedPayload, each byte as a character. If a command is
       refused before the slots are empty, what was done before it is undone: tried again at each tick, it would double the jobs each time.
@@ -19,20 +20,24 @@ Longer than 60 lines, because these steps are safe only together.
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
 if not score or tonumber(score) ~= tonumber(ARGV[2]) then return {2, 0, 0} end
 local nslots, nq, noccupied, nlists = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local most, nstatuses, nlocks, names = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[10]), 11 + 8 * noccupied
+local most, nstatuses, nlocks, names = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[10]), 12 + 8 * noccupied
 local firststatus = #KEYS - nq - nlists - nlocks - nstatuses + 1
-local slots, deletes, ids, commands = {}, {}, {}, 3
-for i = 10, firststatus - 1 do
-  if i < 10 + nslots then slots[#slots + 1] = KEYS[i] end
+local slots, deletes, ids, commands = {}, {}, {unpack(ARGV, #ARGV - nslots + 1)}, 4
+-- Ruby has read what those workers hold whom it has not heard of; it writes that to failed, then takes it from them.
+local beats = redis.call('EXISTS', KEYS[10]) == 1 and redis.call('HMGET', KEYS[3], unpack(ids)) or {}
+commands = commands + math.min(#beats, 1)
+for _, beat in ipairs(beats) do
+  if beat and beat < ARGV[11] then return {commands - 1, 0, 0} end
+end
+for i = 11, firststatus - 1 do
+  if i < 11 + nslots then slots[#slots + 1] = KEYS[i] end
   deletes[#deletes + 1] = KEYS[i]
 end
 local entries, occupied = redis.call('MGET', unpack(slots)), 0
-for i = 1, nslots do
-  if entries[i] then occupied = occupied + 1 end
-end
+for i = 1, nslots do occupied = occupied + (entries[i] and 1 or 0) end
 if occupied ~= noccupied then return {commands, 0, 0} end
 for i = 0, noccupied - 1 do
-  local entry, head = entries[tonumber(ARGV[11 + 8 * i])], ARGV[12 + 8 * i]
+  local entry, head = entries[tonumber(ARGV[12 + 8 * i])], ARGV[13 + 8 * i]
   if not entry or string.sub(entry, 1, #head) ~= head then return {commands, 0, 0} end
 end
 local sequences = {
@@ -50,7 +55,7 @@ local function wrapped(payload, isours)
 end
 local failures, failed, heads = {}, 0, {}
 for i = noccupied - 1, 0, -1 do
-  local at = 11 + 8 * i
+  local at = 12 + 8 * i
   local entry, queue = entries[tonumber(ARGV[at])], tonumber(ARGV[at + 2])
   local payload = queue == 0 and entry or string.sub(entry, #ARGV[at + 1] + 1, -2 - ARGV[at + 3]) .. ARGV[at + 4]
   if ARGV[at + 6] == '' then
@@ -94,11 +99,7 @@ for i = 1, nstatuses do
   -- A status that cannot be written must not keep the jobs from their queues.
   local old = redis.pcall('GET', key)
   local text = (type(old) == 'string' and string.match(old, '^.-"state":') or ARGV[at] .. '"state":') .. ARGV[at + 1]
-  if tonumber(ARGV[9]) > 0 then
-    redis.pcall('SET', key, text, 'PX', ARGV[9])
-  else
-    redis.pcall('SET', key, text, 'XX', 'KEEPTTL')
-  end
+  redis.pcall('SET', key, text, unpack(tonumber(ARGV[9]) > 0 and {'PX', ARGV[9]} or {'XX', 'KEEPTTL'}))
   commands = commands + 2
 end
 local firstlock, firstid, over = firststatus + nstatuses, names + nlists + 2 * nstatuses, {}
@@ -109,7 +110,6 @@ for i, value in ipairs(values) do
 end
 if #over > 0 then redis.pcall('DEL', unpack(over)) end
 commands = commands + math.min(nlocks, 1) + math.min(#over, 1)
-for i = firstid + nlocks, #ARGV do ids[#ids + 1] = ARGV[i] end
 redis.call('SREM', KEYS[2], unpack(ids))
 redis.call('HDEL', KEYS[3], unpack(ids))
 redis.pcall('HDEL', KEYS[8], unpack(ids))

@@ -91,6 +91,40 @@ describeBesideRuby("the dead of one side, as the other handles them", () => {
     expect(await failures()).toHaveLength(2);
   });
 
+  test("… both at once: what Ruby is about to fail is left to it", async () => {
+    const { redis } = world;
+    await world.ruby("2.times { |n| Resque.enqueue(Hold, n) }");
+    const ids = await world.killDrain("mail", 2);
+    await silence(ids, 600);
+    await world.endLeases();
+    world.cleanUp(world.letGo);
+    // Ruby writes a job to failed before it takes it from its worker: there it is held up.
+    const pruned = world.ruby(`
+      slow = Module.new { def save; super; sleep 0.01 until plain_redis.get("go"); end }
+      backend = Resque::Failure.backend
+      Resque::Failure.backend = Class.new(backend) { prepend slow }
+      Resque::Worker.new("mail").prune_dead_workers
+      Resque::Failure.backend = backend
+      nil`);
+    await eventually(async () => (await redis.llen("resque:failed")) === 1);
+    expect(await drain()).toMatchObject({ recovered: 0, claimed: 0 });
+    await world.letGo();
+    await pruned;
+    expect(await drain()).toMatchObject({ recovered: 0, claimed: 0 });
+    expect((await failures()).map(({ payload }) => payload.args[0]).sort()).toEqual([0, 1]);
+    expect(await redis.keys("resque:airlift:*")).toEqual([]);
+  });
+
+  test("… while a Ruby worker that has just started holds the lock for pruning: it is ours before 300 s", async () => {
+    await world.ruby("2.times { |n| Resque.enqueue(Hold, n) }");
+    await world.killDrain("mail", 2);
+    await world.endLeases();
+    await world.ruby('Resque::Worker.new("mail").prune_dead_workers');
+    expect(await world.redis.exists("resque:pruning_dead_workers_in_progress")).toBe(1);
+    expect(await drain()).toMatchObject({ recovered: 2, succeeded: 2 });
+    expect(await failures()).toEqual([]);
+  });
+
   test("a drain that lives, but was not heard of for 300 s, is pruned: it ends, and its job is counted as failed alone", async () => {
     await world.ruby("Resque.enqueue(Hold, 1)");
     const held = await holdDrain({ redis: world.client, queues: ["mail"] });

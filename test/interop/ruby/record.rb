@@ -108,7 +108,7 @@ ODD = {
 }.freeze
 
 def record_resque
-  at = "resque-#{Resque::VERSION}"
+  at = "resque-#{Resque::VERSION.to_i}"
   record("#{at}/payloads") do
     ODD.each { |queue, args| Resque.enqueue_to(queue, Echo, *args) }
     Resque.enqueue_to("module", Shop::Invoice, 1)
@@ -159,7 +159,7 @@ end
 LATER = 4_000_000_000
 
 def record_scheduler
-  at = "resque-scheduler-#{Resque::Scheduler::VERSION}"
+  at = "resque-scheduler-#{Resque::Scheduler::VERSION.to_i}"
   record("#{at}/delayed") do
     ODD.each_value { |args| Resque.enqueue_at(LATER + 0.999r, Echo, *args) }
     Resque.enqueue_at_with_queue("low", LATER + 60, Shop::Invoice, 1)
@@ -182,7 +182,7 @@ def record_scheduler
 end
 
 def record_retry
-  record("resque-retry-#{ResqueRetry::VERSION}/retrying") do
+  record("resque-retry-#{ResqueRetry::VERSION.to_i}/retrying") do
     REDIS.set("fail", 1)
     Flaky.instance_variable_set(:@retry_delay, LATER - Time.now.to_i)
     Resque.enqueue(Flaky, 1.0, "é", { "k" => [] })
@@ -193,7 +193,7 @@ def record_retry
 end
 
 def record_rails
-  at = "active-job-#{ActiveJob.version}"
+  at = "active-job-#{ActiveJob.version.segments.first}"
   args = [:now, Time.utc(2026, 1, 2, 3, 4, 5.5r), Invoice.new(7), { a: 1, "b" => [nil] }, 1.5.days, "é<&>\u2028", 2.0, 2**64]
   record("#{at}/enqueued") do
     InvoiceJob.perform_later(*args, format: "pdf")
