@@ -52,7 +52,7 @@ export async function sendRaw(
   if (end) socket.end();
   const isClosed = await Promise.race([closed, delay(waitMs, false, { ref: false })]);
   socket.destroy();
-  const statuses = Array.from(text.matchAll(/^HTTP\/1\.1 (\d{3}) /gm), ([, status]) => Number(status));
+  const statuses = Array.from(text.matchAll(/HTTP\/1\.1 (\d{3}) /g), ([, status]) => Number(status));
   return { statuses, text, isClosed };
 }
 
