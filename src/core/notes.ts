@@ -110,7 +110,6 @@ export function createNoteBoard(keepsStatus: boolean, onDue: () => void): NoteBo
       for (const { claim, checkin } of checkins) {
         again(claim, (job) => {
           job.changedMs = checkin.atMs;
-          hasCheckIns = true;
           wait(checkin.atMs);
         });
       }

@@ -83,6 +83,10 @@ describe("a reply", () => {
       { kind: "retry", afterMs: 7, reason: "r" },
     ],
     [
+      { kind: "retry", afterMs: 0 },
+      { kind: "retry", afterMs: 0 },
+    ],
+    [
       { kind: "retry", afterMs: -1, reason: 5 },
       { kind: "retry", afterMs: undefined, reason: undefined },
     ],
@@ -127,6 +131,12 @@ describe("a reply", () => {
     }
   });
 
+  test("of a failure keeps what of it has a form", () => {
+    const failure = { exception: "", message: "no", backtrace: ["a.rb:1", 7, null, "b.rb:2"] };
+    const error = thrownBy(() => readJobReply(reply({ kind: "failed", failure })));
+    expect(toFailure(error)).toEqual({ exception: "Error", message: "no", backtrace: ["a.rb:1", "b.rb:2"] });
+  });
+
   test.each([undefined, null, 7, {}, { kind: "detached" }, { kind: 1 }])(
     "that does not tell the outcome, but %j, is a failure",
     (outcome) => {
@@ -168,7 +178,9 @@ describe("a batch's reply", () => {
   test.each([[{ itemIdentifier: "2" }], [{ itemIdentifier: 0 }], [{}], [null], ["0"]])(
     "of another receiver that names %j, which was not sent, fails all",
     (failure) => {
-      expect(endings({ batchItemFailures: [failure] })).toEqual(["BatchItemFailure", "BatchItemFailure"]);
+      const all = ["BatchItemFailure", "BatchItemFailure"];
+      expect(endings({ batchItemFailures: [failure] })).toEqual(all);
+      expect(endings({ batchItemFailures: [{ itemIdentifier: "0" }, failure] })).toEqual(all);
     },
   );
 });

@@ -1,20 +1,27 @@
 import { expect, test } from "vitest";
+import { StoreError } from "../../src/core/errors.ts";
 import type { DrainEvent } from "../../src/core/events.ts";
 import type { Logger } from "../../src/core/job-context.ts";
 import { logEvents } from "../../src/core/log-events.ts";
 import type { Outcome } from "../../src/core/outcome.ts";
 
-function linesOf(...outcomes: readonly Outcome[]): string[] {
-  const lines: string[] = [];
-  const line = (message: string, fields?: Record<string, unknown>) =>
-    void lines.push(`${message}: ${fields?.["class"]}, ${fields?.["error"]}`);
+function logOf(...events: readonly DrainEvent[]): [message: string, fields: unknown][] {
+  const lines: [string, unknown][] = [];
+  const line = (message: string, fields?: Record<string, unknown>) => void lines.push([message, fields]);
   const logger: Logger = { debug: line, info: line, warn: line, error: line };
   const listen = logEvents(logger);
-  for (const outcome of outcomes) {
-    const event: DrainEvent = { kind: "job-ended", queue: "q", class: "Noop", outcome, durationMs: 1 };
-    listen(event);
-  }
+  for (const event of events) listen(event);
   return lines;
+}
+
+function linesOf(...outcomes: readonly Outcome[]): string[] {
+  const toEvent = (outcome: Outcome): DrainEvent => ({
+    ...{ kind: "job-ended", queue: "q", class: "Noop", outcome, durationMs: 1 },
+  });
+  return logOf(...outcomes.map(toEvent)).map(([message, fields]) => {
+    const { class: className, error } = fields as Record<string, unknown>;
+    return `${message}: ${className}, ${error}`;
+  });
 }
 
 const failure = { exception: "RangeError", message: "too far\nand more", backtrace: [] };
@@ -35,4 +42,30 @@ test("what goes its way is not", () => {
       { kind: "released" },
     ),
   ).toEqual([]);
+});
+
+test("that another drain had taken a job back is logged, and that one did so with a dead drain's jobs", () => {
+  expect(
+    logOf(
+      { kind: "job-lost", queue: "q", class: "Noop" },
+      { kind: "drain-recovered", drainId: "d", requeued: 2, failed: 1 },
+      { kind: "ticks-missed", silentMs: 5_000 },
+    ),
+  ).toEqual([
+    ["another drain had taken the job back; it runs again", { queue: "q", class: "Noop" }],
+    ["took back the jobs of a drain that died", { requeued: 2, failed: 1 }],
+    ["no drain had ended for longer than there should be none", { silentMs: 5_000 }],
+  ]);
+});
+
+test("a store that is away is logged once, and only while jobs are at stake", () => {
+  const away = (attempt: number): DrainEvent => ({
+    ...{ kind: "store-retry", error: new StoreError("unavailable", "Redis is away"), attempt, delayMs: 50 },
+  });
+  const claimed: DrainEvent = { kind: "job-claimed", queue: "q", class: "Noop", slot: 0 };
+  expect(logOf(away(1))).toEqual([]);
+  const lines = logOf(claimed, away(1), away(2));
+  expect(lines.map(([message]) => message)).toEqual([
+    "Redis is away; trying again until the lease or the time is over",
+  ]);
 });

@@ -99,6 +99,17 @@ describe("check-ins", () => {
     expect(board.take(5_000)?.checkins).toHaveLength(1);
   });
 
+  test("and what is told of jobs that run go together", () => {
+    const { board } = createBench();
+    const a = claimOf(0, "a");
+    board.start(a, 5_000);
+    board.checkIn(a, { done: 1 }, 5_900);
+    expect(board.take(6_000)).toEqual({
+      started: [{ claim: a, startedMs: 5_000 }],
+      checkins: [{ claim: a, checkin: { done: 1, atMs: 5_900 } }],
+    });
+  });
+
   test("end with their job: the slot's next one begins anew", () => {
     const { board } = createBench(false);
     const [a, b] = [claimOf(0), claimOf(0)];
@@ -116,7 +127,9 @@ describe("check-ins", () => {
     board.checkIn(b, { message: "one" }, 1);
     const notes = board.take(1);
     board.checkIn(a, { message: "two" }, 2);
+    expect(board.dueMs).toBe(1_002);
     if (notes) board.putBack(notes);
+    expect(board.dueMs).toBe(1_001);
     expect(board.take(1_001)?.checkins.map(({ checkin }) => checkin.message)).toEqual(["two", "one"]);
   });
 });

@@ -67,6 +67,7 @@ describe("backoff", () => {
   test("a function of attempt, error and job", () => {
     const backoff: Backoff = (n, error, { args }) => n * 1_000 + (error as Error).message.length + Number(args[0]);
     expect(backoffMs(backoff, attempt({ retries: 2 }))).toBe(3_003);
+    expect(backoffMs(() => 0, attempt())).toBe(0);
   });
 
   test.each([Number.NaN, -1, "5", undefined])("a function that answers %s is told", (answer) => {
@@ -114,6 +115,22 @@ describe("a policy", () => {
     expect(decide(policy, { error: "a text" })).toEqual({ kind: "retry", afterMs: 5_000 });
   });
 
+  test("does not try again what its error says is final, unless a rule says otherwise", () => {
+    const error = Object.assign(new Declined(), { isFinal: true });
+    expect(decide({}, { error })).toEqual({ kind: "fail" });
+    expect(decide({ rules: [{ error: Declined, action: "retry" }] }, { error }).kind).toBe("retry");
+    expect(decide({}, { error: Object.assign(new Declined(), { isFinal: "yes" }) }).kind).toBe("retry");
+  });
+
+  test("takes an error that cannot be read for one that is not final", () => {
+    const hostile = Object.defineProperty(new Error("no"), "isFinal", {
+      get: () => {
+        throw new Error("hands off");
+      },
+    });
+    expect(decide({}, { error: hostile }).kind).toBe("retry");
+  });
+
   test("waits as long as the handler said", () => {
     expect(decide({ backoff: [10] }, { afterMs: 123 })).toEqual({ kind: "retry", afterMs: 123 });
   });
@@ -126,6 +143,8 @@ describe("a policy", () => {
       ["headers", { headers: headers("120") }, 120_000],
       ["plain headers", { headers: { "retry-after": "2" } }, 2_000],
       ["a response's headers", { response: { headers: headers("4") } }, 4_000],
+      ["a response's headers, its own being null", { headers: null, response: { headers: headers("4") } }, 4_000],
+      ["plain headers, one of which is called get", { headers: { get: "x", "retry-after": "2" } }, 2_000],
       ["a date", { headers: headers(new Date(NOW_MS + 90_000).toUTCString()) }, 90_000],
     ])("of an error's %s", (_what, members, afterMs) => {
       const error = Object.assign(new Error("429"), members);
