@@ -3,7 +3,7 @@ import type { Results } from "./results.ts";
 import type { Runner } from "./runner.ts";
 
 export interface JudgeOptions {
-  /** How long a test may take with a mutant beyond ten times its usual time. */
+  /** How long a test may take with a mutant beyond many times its usual time. */
   readonly slackMs: number;
   /** A mutant has survived when the tests that it met have taken so long. */
   readonly budgetMs: number;
@@ -11,7 +11,9 @@ export interface JudgeOptions {
   readonly log: (line: string) => void;
 }
 
-const HANG_FACTOR = 10;
+const ENDINGS = { passed: "survived", killed: "killed", hung: "timeout" } as const;
+/** Beyond what the thread itself sees of tests that hang. */
+const HANG_FACTOR = 12;
 /** Without a mutant, or between tests. */
 const PATIENCE_MS = 120_000;
 /** A test that fails, or hangs, without a mutant may do so because of what a mutant has left behind: it gets a new thread so often. */
@@ -47,16 +49,13 @@ export async function meet(
     else if (kind === "done") done.add(test);
     else if (kind === "odd") {
       if (!entry[3]) giveUp(test, entry[2]);
-    } else if (kind === "passed" || kind === "killed") {
+    } else if (kind === "passed" || kind === "killed" || kind === "hung") {
       const mutant = byId.get(entry[2]);
       if (!mutant) return;
       const { tests = 0, ms = 0 } = results.get(mutant) ?? {};
       const spent = { tests: tests + 1, ms: Math.round(ms + entry[3]) };
-      const verdict: Verdict =
-        kind === "killed"
-          ? { ending: "killed", killer: `${file} > ${test}`, ...spent }
-          : { ending: "survived", ...spent };
-      results.set(mutant, verdict);
+      const killer = kind === "passed" ? {} : { killer: `${file} > ${test}` };
+      results.set(mutant, { ending: ENDINGS[kind], ...killer, ...spent });
       met[test] ??= [];
       met[test].push(mutant.id);
     }
@@ -82,7 +81,7 @@ export async function meet(
       } else if (test === "") return options.log(`${file} is left out: it hangs`);
       else giveUp(test, "it hangs");
     }
-    const isUnfinished = entries.some(([kind, test]) => kind === "odd" && !done.has(test));
+    const isUnfinished = entries.some(([kind, test]) => (kind === "odd" || kind === "hung") && !done.has(test));
     if (!hasHung && !isUnfinished) return;
   }
 

@@ -48,13 +48,13 @@ export interface ThreadPlan {
  *
  * - `try`: the test begins, with the mutant or, if that is "", without any
  * - `base`: without a mutant the test passes in so many milliseconds; it reaches so many mutants
- * - `passed`, `killed`: how it went with the mutant
+ * - `passed`, `killed`, `hung`: how it went with the mutant
  * - `odd`: the test does not pass without a mutant. If it did before, a mutant has left something behind: the thread must end
  * - `done`: the test has met all that it reaches
  */
 export type Entry =
   | readonly ["try", test: string, mutant: string]
   | readonly ["base", test: string, ms: number, mutants: number]
-  | readonly ["passed" | "killed", test: string, mutant: string, ms: number]
+  | readonly ["passed" | "killed" | "hung", test: string, mutant: string, ms: number]
   | readonly ["odd", test: string, why: string, wasPassing: boolean]
   | readonly ["done", test: string];

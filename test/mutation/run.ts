@@ -46,7 +46,7 @@ const SUITES: Readonly<Record<RunOptions["suite"], Suite>> = {
       "test/fault/{recovery,drain,protocol}.test.ts",
     ],
     redis: "embedded-tcp",
-    slackMs: 3_000,
+    slackMs: 4_000,
     mutate: mutateCore,
   },
   scripts: {
@@ -59,7 +59,7 @@ const SUITES: Readonly<Record<RunOptions["suite"], Suite>> = {
       "test/fault/{recovery,drain,protocol}.test.ts",
     ],
     redis: "redis-server-tcp",
-    slackMs: 5_000,
+    slackMs: 4_000,
     mutate: mutateScripts,
   },
 };

@@ -21,10 +21,14 @@ interface Instrumented {
   scripts?: Readonly<Record<string, ReplacedScript>> | undefined;
 }
 
-/** A loop that goes round more often is endless. */
-const HIT_LIMIT = 1_000_000;
+/** What is passed so much more often with a mutant than without is an endless loop. */
+const HIT_FACTOR = 100;
+const MORE_HITS = 1_000;
 /** What fails after longer waiting is no accident, and is not tried twice. */
 const SLOW_MS = 1_000;
+/** A test hangs if it takes so much longer with a mutant than without. */
+const HANG_FACTOR = 6;
+const SLACK_MS = 1_500;
 
 const globals = globalThis as { __stryker__?: Instrumented };
 globals.__stryker__ ??= {};
@@ -48,6 +52,8 @@ export default class MutationRunner extends TestRunner {
   #left: PlannedMutant[] = [];
   #suspect: PlannedMutant | undefined;
   #startedMs = 0;
+  #baseMs = 0;
+  #hasHung = false;
 
   constructor(config: TestRunnerConfig) {
     super(config);
@@ -73,17 +79,39 @@ export default class MutationRunner extends TestRunner {
     const mutant = "mutant" in this.#step ? this.#step.mutant : undefined;
     write(this.#plan, ["try", nameOf(test), mutant?.id ?? ""]);
     this.#uncaught = undefined;
+    this.#hasHung = false;
     instrumented.hitCount = 0;
-    instrumented.hitLimit = HIT_LIMIT;
+    instrumented.hitLimit = HIT_FACTOR * (perTest[nameOf(test)]?.[mutant?.id ?? ""] ?? 0) + MORE_HITS;
     instrumented.activeMutant = mutant?.edit ? undefined : mutant?.id;
     instrumented.scripts = mutant?.edit && exchangedScripts(mutant.file, mutant.edit, mutant.replacement);
     instrumented.currentTestId = this.#step.kind === "base" ? nameOf(test) : undefined;
     this.#startedMs = performance.now();
   }
 
+  async runTask(test: RunnerTestCase): Promise<void> {
+    const run = TestRunner.getTestFn(test as never) as () => Promise<void>;
+    if (this.#step.kind !== "mutant" && this.#step.kind !== "again") return run();
+    const limitMs = SLACK_MS + HANG_FACTOR * this.#baseMs;
+    const sinceMs = threadMs();
+    let timer: ReturnType<typeof setInterval> | undefined;
+    const hung = new Promise<never>((_, reject) => {
+      timer = setInterval(() => {
+        if (threadMs() - sinceMs < limitMs) return;
+        this.#hasHung = true;
+        reject(new Error("hangs"));
+      }, 100);
+    });
+    try {
+      await Promise.race([run(), hung]);
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
   override async onAfterRetryTask(test: RunnerTestCase, options: TestTryOptions): Promise<void> {
     await super.onAfterRetryTask(test as never, options as never);
     await turn();
+    if ((instrumented.hitCount ?? 0) > (instrumented.hitLimit ?? 0)) this.#hasHung = true;
     instrumented.currentTestId = undefined;
     instrumented.activeMutant = undefined;
     instrumented.scripts = undefined;
@@ -114,15 +142,18 @@ export default class MutationRunner extends TestRunner {
           write(this.#plan, ["odd", test, why, false]);
           return undefined;
         }
+        this.#baseMs = ms;
         this.#left = this.#reached(test);
         write(this.#plan, ["base", test, ms, this.#left.length]);
         return this.#nextMutant();
       case "mutant":
         if (!hasFailed) return this.#passed(test, step.mutant, ms);
         this.#suspect = step.mutant;
-        if (this.#isFresh || ms > SLOW_MS) this.#killed(test, ms);
+        if (this.#isFresh || this.#hasHung || ms > SLOW_MS) this.#killed(test, ms);
         this.#isFresh = false;
-        return { kind: "check" };
+        // What hangs goes on behind the next tests' backs.
+        this.#isSpoilt = this.#hasHung;
+        return this.#isSpoilt ? undefined : { kind: "check" };
       case "check": {
         if (hasFailed) {
           this.#isSpoilt = true;
@@ -151,7 +182,7 @@ export default class MutationRunner extends TestRunner {
   #killed(test: string, ms: number): void {
     if (!this.#suspect) return;
     this.#alive.delete(this.#suspect.id);
-    write(this.#plan, ["killed", test, this.#suspect.id, ms]);
+    write(this.#plan, [this.#hasHung ? "hung" : "killed", test, this.#suspect.id, ms]);
     this.#suspect = undefined;
   }
 
@@ -164,6 +195,16 @@ export default class MutationRunner extends TestRunner {
   #nextMutant(): Step | undefined {
     const mutant = this.#left.shift();
     return mutant && { kind: "mutant", mutant };
+  }
+}
+
+/** A clock that stands still while the thread waits for a processor: a busy machine makes no test hang. */
+function threadMs(): number {
+  try {
+    const [, waitedNs] = readFileSync("/proc/thread-self/schedstat", "utf8").split(" ");
+    return performance.now() - Number(waitedNs) / 1e6;
+  } catch {
+    return performance.now();
   }
 }
 
