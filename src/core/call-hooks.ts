@@ -12,7 +12,7 @@ export function createHooks({ app, find, clock, logger, emit }: HooksOptions): H
   const log = guardLogger(logger);
 
   const guard = (name: keyof AppHooks, job: EnqueuedJob | undefined, call: () => unknown): unknown => {
-    const fields = job && { queue: job.queue, class: job.class };
+    const fields = fieldsOf(job);
     const tell = (error: unknown): void => emit?.({ kind: "hook-failed", hook: name, ...fields, error });
     const report = (error: unknown): void => {
       log.error(`the hook ${name} failed`, { ...fields, error });
@@ -117,6 +117,15 @@ export function createHooks({ app, find, clock, logger, emit }: HooksOptions): H
       };
     },
   };
+}
+
+/** Hooks are told of a job by the object that its handler had, which may have become anything. */
+function fieldsOf(job: EnqueuedJob | undefined): { readonly queue: string; readonly class: string } | undefined {
+  try {
+    return job && { queue: job.queue, class: job.class };
+  } catch {
+    return undefined;
+  }
 }
 
 function momentOf({ kind }: Outcome): "afterPerform" | "onFailure" | undefined {

@@ -5,6 +5,8 @@ import type { DetachedOutcome, Outcome } from "./outcome.ts";
 export interface Endings {
   ofResult(result: unknown): Outcome;
   ofError(error: unknown): Outcome;
+  /** It is sent, or will not be. */
+  onDispatched(): void;
   /** @param told the result, or the error */
   onEnd(outcome: Outcome, told: unknown): void;
 }
@@ -29,6 +31,8 @@ export function detachedOutcome(
         if (options.signal.aborted) return undefined;
         told = error;
         outcome = endings.ofError(error);
+      } finally {
+        endings.onDispatched();
       }
       endings.onEnd(outcome, told);
       return outcome;

@@ -1,4 +1,5 @@
 import type { JobAck } from "./job-ack.ts";
+import { MAX_WAIT_MS } from "./retry.ts";
 
 /**
  * What a handler may return to say how its job goes on. A job that merely failed throws instead; these are expected endings.
@@ -26,6 +27,8 @@ const BRAND: unique symbol = Symbol.for("airlift.directive") as never;
 
 /** Without it a job that is always released would be claimed again at once, for as long as the drain lasts. */
 const DEFAULT_RELEASE_AFTER_MS = 1_000;
+/** What is kept of a reason; it stands where errors' messages do. */
+const MAX_REASON_CHARS = 4_000;
 
 /**
  * Runs the job again later, as if it had failed: the attempt counts, and when the class's `retry.limit` is reached the job has failed.
@@ -34,12 +37,12 @@ const DEFAULT_RELEASE_AFTER_MS = 1_000;
  * @param options.reason shown where the job waits
  */
 export function retry(options: { readonly afterMs?: number; readonly reason?: string } = {}): Directive {
-  return brand({ kind: "retry", afterMs: checkMs("retry", options.afterMs), reason: options.reason });
+  return brand({ kind: "retry", afterMs: checkMs("retry", options.afterMs), reason: toText(options.reason) });
 }
 
 /** Ends the job without a failure: there is nothing to do any more. */
 export function discard(reason?: string): Directive {
-  return brand({ kind: "discard", reason });
+  return brand({ kind: "discard", reason: toText(reason) });
 }
 
 /**
@@ -59,13 +62,39 @@ export function release(options: { readonly afterMs?: number } = {}): Directive 
  * @param options.leaseMs how long the receiver has
  */
 export function detach(options: { readonly leaseMs: number; readonly dispatch: Dispatch }): Directive {
-  checkMs("detach", options.leaseMs, "leaseMs");
-  return brand({ kind: "detach", ...options });
+  const { dispatch } = options;
+  const leaseMs = checkMs("detach", options.leaseMs, "leaseMs");
+  if (leaseMs === undefined) throw new TypeError("detach: leaseMs: expected a number of milliseconds, got none");
+  if (typeof dispatch !== "function")
+    throw new TypeError(`detach: dispatch: expected a function, got ${typeof dispatch}`);
+  return brand({ kind: "detach", leaseMs, dispatch });
 }
 
-/** True for what {@link retry}, {@link discard}, {@link release} and {@link detach} make. */
+/** True for what {@link retry}, {@link discard}, {@link release} and {@link detach} make. What it says may be wrong: others can make the like. */
 export function isDirective(value: unknown): value is Directive {
-  return typeof value === "object" && value !== null && BRAND in value;
+  try {
+    return typeof value === "object" && value !== null && BRAND in value;
+  } catch {
+    // A proxy that does not want to be asked.
+    return false;
+  }
+}
+
+/**
+ * The same, each member read once and checked: any object may bear the symbol.
+ *
+ * @throws TypeError if it is none that this version understands
+ */
+export function readDirective(directive: Directive): Directive {
+  const { kind } = directive;
+  if (kind === "retry") {
+    const { afterMs, reason } = directive;
+    return retry({ ...(afterMs !== undefined && { afterMs }), ...(reason !== undefined && { reason }) });
+  }
+  if (kind === "discard") return discard(directive.reason);
+  if (kind === "release") return release({ afterMs: directive.afterMs });
+  if (kind === "detach") return detach({ leaseMs: directive.leaseMs, dispatch: directive.dispatch });
+  throw new TypeError("a directive of a kind that is not known");
 }
 
 function brand(directive: Directive): Directive {
@@ -73,6 +102,12 @@ function brand(directive: Directive): Directive {
 }
 
 function checkMs(name: string, ms: number | undefined, option = "afterMs"): number | undefined {
-  if (ms === undefined || (Number.isFinite(ms) && ms >= 0)) return ms;
-  throw new TypeError(`${name}: ${option}: expected a number of milliseconds from 0 on, got ${ms}`);
+  if (ms === undefined) return undefined;
+  if (Number.isFinite(ms) && ms >= 0) return Math.min(ms, MAX_WAIT_MS);
+  throw new TypeError(`${name}: ${option}: expected a number of milliseconds from 0 on, got ${String(ms)}`);
+}
+
+/** An error will do for a reason, too. */
+function toText(reason: unknown): string | undefined {
+  return reason === undefined ? undefined : String(reason).slice(0, MAX_REASON_CHARS).toWellFormed();
 }

@@ -2,6 +2,7 @@ import type { Failure } from "./outcome.ts";
 
 /** A message longer than this is cut: the failed list is read by people, and a request has a size limit. */
 const MAX_MESSAGE_CHARS = 4_000;
+const MAX_NAME_CHARS = 200;
 const MAX_FRAMES = 40;
 const MAX_FRAME_CHARS = 300;
 /** Causes are followed this deep; a chain may be a circle. */
@@ -42,8 +43,8 @@ function isErrorLike(value: unknown): value is Error {
 /** A subclass that does not set `name` still has a name of its own. An error that was told by another program may be a plain one there. */
 function nameOf(error: Error): string {
   const name = String(error.name || "Error");
-  const own = Object.hasOwn(error, "name") ? name : error.constructor?.name;
-  return cut(name === "Error" && own && own.length > 1 ? own : name, 200);
+  const own = Object.hasOwn(error, "name") ? name : String(error.constructor?.name ?? "");
+  return cut(name === "Error" && own.length > 1 ? own : name, MAX_NAME_CHARS);
 }
 
 function backtraceOf(error: Error): string[] {
@@ -63,16 +64,26 @@ function backtraceOf(error: Error): string[] {
 /** The frames from which Airlift calls a handler, a decoder, a schema: what is below them is Airlift's. */
 const CALLER = /\b(performJob|readArgs|validateArgs)\b/;
 
+/** Of a stack, behind the message: what is longer is no stack. */
+const MAX_STACK_CHARS = 100_000;
+
 /** The handler's part of the stack, without the first lines, which repeat the message. */
 function frames(error: Error): string[] {
   // One that was told by another program, in whatever form that has.
-  if ("backtrace" in error && Array.isArray(error.backtrace)) return error.backtrace.map(String);
-  const lines = String(error.stack ?? "")
+  if ("backtrace" in error && Array.isArray(error.backtrace)) return error.backtrace.slice(0, MAX_FRAMES).map(String);
+  const lines = behindMessage(String(error.stack ?? ""), String(error.message))
+    .slice(0, MAX_STACK_CHARS)
     .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line.startsWith("at ") || /^\S*@\S+:\d+/.test(line));
+    .map((line) => line.trim().slice(0, 2 * MAX_FRAME_CHARS))
+    .filter((line) => line.startsWith("at ") || /^[^\s@]*@\S+:\d+/.test(line));
   const end = lines.findIndex((line) => CALLER.test(line));
   return end < 0 ? lines : lines.slice(0, end);
+}
+
+/** A message may be long, and its lines may look like places. */
+function behindMessage(stack: string, message: string): string {
+  const at = stack.indexOf(message);
+  return at < 0 || stack.slice(0, at).includes("\n") ? stack : stack.slice(at + message.length);
 }
 
 function show(value: unknown): string {
@@ -82,6 +93,8 @@ function show(value: unknown): string {
   return String(value);
 }
 
+/** Half an emoji, cut off or there from the start, is none that other languages' JSON readers take for text. */
 function cut(text: string, maxChars: number): string {
-  return text.length <= maxChars ? text : `${text.slice(0, maxChars)}… (${text.length - maxChars} characters more)`;
+  const start = text.slice(0, maxChars).toWellFormed();
+  return text.length <= maxChars ? start : `${start}… (${text.length - maxChars} characters more)`;
 }

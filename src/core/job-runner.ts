@@ -1,17 +1,16 @@
-import { type CheckInChange, messageChange, progressChange } from "./checkins.ts";
+import type { CheckInChange } from "./checkins.ts";
 import type { Clock } from "./clock.ts";
 import { detachedOutcome } from "./detached-outcome.ts";
-import { type Directive, isDirective } from "./directive.ts";
+import { type Directive, isDirective, readDirective } from "./directive.ts";
 import { outcomeOfFailure } from "./failed-attempt.ts";
 import { toFailure } from "./failure.ts";
-import { guardLogger } from "./guard-logger.ts";
 import type { DrainHooks } from "./hooks.ts";
 import type { JobContext, Logger } from "./job-context.ts";
-import { type JobUses, NO_USES, usesOf } from "./job-uses.ts";
+import type { JobUses } from "./job-uses.ts";
 import { type Failure, OK, type Outcome, RELEASED } from "./outcome.ts";
 import type { AnyJobDefinition } from "./registry.ts";
-import type { RetryJob } from "./retry.ts";
-import type { Claim, ClaimedJob } from "./store.ts";
+import { abortRun, type JobOf, RunningJob, type RunState } from "./running-job.ts";
+import type { Claim } from "./store.ts";
 import { isThenable } from "./thenable.ts";
 
 /**
@@ -60,11 +59,12 @@ export interface JobRunner<C extends Claim> {
   dispose(): void;
 }
 
-type JobOf<Kind extends ClaimedJob["kind"]> = Extract<ClaimedJob, { kind: Kind }>;
-
 interface Run<C extends Claim> {
   readonly claim: C;
-  readonly context: Context<C>;
+  readonly job: JobOf<"job">;
+  /** What the handler was given: it may have become anything, so nothing is read from it. */
+  readonly context: JobContext;
+  readonly state: RunState;
   readonly definition: AnyJobDefinition;
   readonly startedMs: number;
   readonly limitMs: number;
@@ -75,98 +75,6 @@ interface Run<C extends Claim> {
   syncMs: number;
   /** What to fail it with if it does not end well once it is aborted. */
   hopeless?: Failure;
-}
-
-const NOTHING: object = Object.freeze({});
-const TOLD = Promise.resolve();
-
-type ContextOptions<C extends Claim> = Pick<JobRunnerOptions<C>, "logger" | "onCheckIn" | "onUsed">;
-
-/** Made for each job, so the signal and the logger are made only when they are asked for. */
-class Context<C extends Claim = Claim> implements JobContext {
-  readonly queue: string;
-  readonly deadlineMs: number;
-  /** Set by who performs the job. */
-  context: object = NOTHING;
-  resources: object = NOTHING;
-  /** The job has ended, and what its handler goes on to tell is not heard. */
-  isOver = false;
-  readonly #claim: C;
-  readonly #job: JobOf<"job">;
-  readonly #definition: AnyJobDefinition;
-  readonly #options: ContextOptions<C>;
-  #uses: Required<JobUses> | undefined;
-  #controller: AbortController | undefined;
-  #reason: Error | undefined;
-
-  constructor(
-    claim: C,
-    job: JobOf<"job">,
-    definition: AnyJobDefinition,
-    options: ContextOptions<C>,
-    deadlineMs: number,
-  ) {
-    this.queue = claim.queue;
-    this.deadlineMs = deadlineMs;
-    this.#claim = claim;
-    this.#job = job;
-    this.#definition = definition;
-    this.#options = options;
-  }
-
-  get class(): string {
-    return this.#job.class;
-  }
-  get args(): readonly unknown[] {
-    return this.#job.args;
-  }
-  get raw(): string {
-    return this.#job.raw;
-  }
-  get attempt(): number {
-    return this.#job.attempt;
-  }
-  get retries(): number {
-    return this.#job.retries;
-  }
-  get signal(): AbortSignal {
-    if (!this.#controller) {
-      this.#controller = new AbortController();
-      if (this.#reason) this.#controller.abort(this.#reason);
-    }
-    return this.#controller.signal;
-  }
-  get log(): Logger {
-    return guardLogger(this.#options.logger, { queue: this.queue, class: this.class });
-  }
-  get id(): string | undefined {
-    return this.#job.id;
-  }
-  checkin(message: string): Promise<void> {
-    if (!this.isOver) this.#options.onCheckIn?.(this.#claim, messageChange(message));
-    return TOLD;
-  }
-  progress(done: number, total?: number): Promise<void> {
-    if (!this.isOver) this.#options.onCheckIn?.(this.#claim, progressChange(done, total));
-    return TOLD;
-  }
-  used(uses: JobUses): void {
-    const to = { ...NO_USES, ...uses };
-    this.#options.onUsed?.(this.#uses ?? usesOf(this.#definition), to);
-    this.#uses = to;
-  }
-  /** What the class's retry policy is told. */
-  get forPolicy(): RetryJob & { readonly retries: number } {
-    const { args, retries } = this.#job;
-    return { queue: this.queue, class: this.class, args, retries };
-  }
-  abort(reason: Error): void {
-    this.#reason = reason;
-    this.#controller?.abort(reason);
-  }
-  get isAborted(): boolean {
-    return this.#reason !== undefined;
-  }
 }
 
 export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): JobRunner<C> {
@@ -188,7 +96,7 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
       last.index = run.index;
     }
     run.index = -1;
-    run.context.isOver = true;
+    run.state.isOver = true;
     const nowMs = clock.nowMs();
     const durationMs = nowMs - run.startedMs;
     if (!run.hasOwnLimit) longestMs = Math.max(longestMs, durationMs);
@@ -208,30 +116,40 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
   };
 
   const failedOutcome = (run: Run<C>, failure: Failure, error: unknown = abortReason(failure)): Outcome =>
-    outcomeOfFailure(options, { definition: run.definition, job: run.context.forPolicy, failure, error });
+    outcomeOfFailure(options, { definition: run.definition, job: policyJob(run), failure, error });
 
   const abortedOutcome = (run: Run<C>): Outcome => (run.hopeless ? failedOutcome(run, run.hopeless) : RELEASED);
 
   const fail = (run: Run<C>, error: unknown): void => {
     if (run.index < 0) return;
     // An aborted handler that throws is doing as it was told.
-    end(run, run.context.isAborted ? abortedOutcome(run) : failedOutcome(run, toFailure(error), error), error);
+    end(run, run.state.reason ? abortedOutcome(run) : failedOutcome(run, toFailure(error), error), error);
   };
 
   const succeed = (run: Run<C>, result: unknown): void => {
-    if (run.index >= 0) end(run, outcomeOf(run, result), toldBy(result));
+    if (run.index < 0) return;
+    try {
+      end(run, outcomeOf(run, result), toldBy(result));
+    } catch (error) {
+      // A directive that cannot be read.
+      fail(run, error);
+    }
   };
 
   const outcomeOf = (run: Run<C>, result: unknown): Outcome => {
-    if (isDirective(result)) return directed(run, result);
+    if (isDirective(result)) return directed(run, readDirective(result));
     return result !== undefined && options.keepsResult?.(run.definition) ? { kind: "ok", result } : OK;
   };
 
   const directed = (run: Run<C>, directive: Directive): Outcome => {
     if (directive.kind === "detach") {
+      run.state.isDispatching = true;
       return detachedOutcome(directive, {
         ofResult: (result) => outcomeOf(run, result),
         ofError: (error) => failedOutcome(run, toFailure(error), error),
+        onDispatched() {
+          run.state.isDispatching = false;
+        },
         onEnd: (outcome, told) => options.hooks?.afterJob(run.definition, run.context, outcome, toldBy(told)),
       });
     }
@@ -239,10 +157,9 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
     if (directive.kind === "discard") return { kind: "discarded", reason: directive.reason };
     const { reason = "the handler asked for another attempt", afterMs } = directive;
     const failure = { exception: "Retry", message: reason, backtrace: [] };
-    const job = run.context.forPolicy;
     return outcomeOfFailure(options, {
       definition: run.definition,
-      job,
+      job: policyJob(run),
       failure,
       error: undefined,
       asked: { afterMs },
@@ -267,7 +184,7 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
       const failure = timedOut(`did not end within its time limit of ${run.limitMs} ms`);
       const reason = abortReason(failure);
       end(run, failedOutcome(run, failure, reason), reason);
-      run.context.abort(reason);
+      abortRun(run.state, reason);
     }
     watch();
   };
@@ -283,11 +200,11 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
       const startedMs = clock.nowMs();
       const limitMs = definition.timeoutMs ?? timeoutMs;
       const deadlineMs = Math.min(startedMs + limitMs, options.endMs ?? Number.POSITIVE_INFINITY);
-      const context = new Context(claim, job, definition, options, deadlineMs);
+      const state: RunState = { isOver: false };
+      const context = new RunningJob(claim, job, definition, { ...options, deadlineMs, state });
       const hasOwnLimit = definition.timeoutMs !== undefined;
       const run: Run<C> = {
-        claim,
-        context,
+        ...{ claim, job, context, state },
         definition,
         startedMs,
         limitMs,
@@ -316,7 +233,7 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
         const ranMs = nowMs - run.startedMs;
         if (ranMs >= failAfterMs) run.hopeless = timedOut(`did not end within the whole time of a drain, ${ranMs} ms`);
       }
-      for (const run of [...running]) run.context.abort(reason);
+      for (const run of [...running]) abortRun(run.state, reason);
       await clock.yield();
       for (const run of [...running]) end(run, abortedOutcome(run), run.hopeless && abortReason(run.hopeless));
     },
@@ -325,6 +242,11 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
       cancelWatch = undefined;
     },
   };
+}
+
+/** What the class's retry policy is told. */
+function policyJob({ claim, job }: Run<Claim>) {
+  return { queue: claim.queue, class: job.class, args: job.args, retries: job.retries };
 }
 
 /** What a directive says is in the outcome. */

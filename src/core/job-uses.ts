@@ -16,6 +16,11 @@ interface Definition {
 
 export const NO_USES: Required<JobUses> = { requests: 0, connections: 0, invocations: 0 };
 
+/** Whether all of them are counts. */
+export function isUses({ requests, connections, invocations }: Required<JobUses>): boolean {
+  return [requests, connections, invocations].every((count) => Number.isFinite(count) && count >= 0);
+}
+
 /** What the definition says, or its target, or else what is usual. */
 export function usesOf({ uses, perform }: Definition): Required<JobUses> {
   const { requests = 1, connections = Math.min(1, requests), invocations = 0 } = { ...perform.uses, ...uses };

@@ -95,6 +95,8 @@ export async function performJob(
 ): Promise<unknown> {
   const middleware = chain[index];
   if (!middleware) return perform();
+  // The job object is the handler's to spoil.
+  const { log } = job;
   let inside: Promise<unknown> | undefined;
   let hasEnded = false;
   const next = (added?: object): Promise<unknown> => {
@@ -106,7 +108,7 @@ export async function performJob(
     if (added) (job as { context: object }).context = { ...job.context, ...added };
     inside = performJob(chain, job, perform, index + 1);
     void inside.catch((error: unknown) => {
-      if (hasEnded) job.log.error("a job failed after the middleware around it had ended", { error });
+      if (hasEnded) log.error("a job failed after the middleware around it had ended", { error });
     });
     return inside;
   };

@@ -90,7 +90,7 @@ export function decideRetry(policy: RetryOptions, attempt: FailedAttempt): Retry
 const HOUR_MS = 3_600_000;
 const RESQUE_RETRY_MS = [0, 60_000, 600_000, HOUR_MS, 3 * HOUR_MS, 6 * HOUR_MS];
 /** Beyond this no wait is meant: 2⁴⁰ ms are 35 years. */
-const MAX_WAIT_MS = 2 ** 40;
+export const MAX_WAIT_MS: number = 2 ** 40;
 
 /** @throws TypeError if a function's answer is no time */
 export function backoffMs(backoff: Backoff, { error, job, retries, random }: FailedAttempt): number {

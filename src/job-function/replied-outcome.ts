@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
-import { type Directive, isDirective } from "../core/directive.ts";
+import { type Directive, isDirective, readDirective } from "../core/directive.ts";
+import { toFailure } from "../core/failure.ts";
 import type { RepliedOutcome } from "../core/job-message.ts";
 import type { Outcome } from "../core/outcome.ts";
 import { isFinal, retryAfterMs } from "../core/retry.ts";
@@ -49,7 +50,13 @@ export function statedOutcome(outcome: Outcome): RepliedOutcome {
   }
 }
 
-function ofDirective(directive: Directive): RepliedOutcome {
+function ofDirective(given: Directive): RepliedOutcome {
+  let directive: Directive;
+  try {
+    directive = readDirective(given);
+  } catch (error) {
+    return { kind: "failed", failure: toFailure(error) };
+  }
   switch (directive.kind) {
     case "retry": {
       const { afterMs, reason } = directive;
