@@ -3,6 +3,7 @@ import type { Hooks } from "../core/hooks.ts";
 import type { Logger } from "../core/job-context.ts";
 import type { RepliedOutcome } from "../core/job-message.ts";
 import type { PerformJob } from "../core/job-runner.ts";
+import type { BigIntegers } from "../core/json.ts";
 import type { Registry } from "../core/registry.ts";
 import { repeat } from "../core/repeat.ts";
 import type { Settlement } from "../core/store.ts";
@@ -26,6 +27,7 @@ export interface AcknowledgedRunDeps {
   readonly marginMs: number;
   readonly client: RedisClient;
   readonly namespace: string;
+  readonly bigIntegers: BigIntegers;
 }
 
 /** For how long a Redis that does not answer is asked again. */
@@ -42,7 +44,8 @@ export function createAcknowledgedRun(
 ): (job: ReceivedJob, host: RunHost) => Promise<RepliedOutcome> {
   const { clock, random, logger, registry, timeoutMs, marginMs } = deps;
   const { nowMs } = clock;
-  const acks = createAckStore({ client: deps.client, keys: createKeys(deps.namespace), registry, nowMs });
+  const { client, bigIntegers } = deps;
+  const acks = createAckStore({ client, keys: createKeys(deps.namespace), registry, nowMs, bigIntegers });
   const worker = `airlift-function-${crypto.randomUUID().slice(-12)}`;
 
   const patiently = <T>(call: (attempt: number) => Promise<T>, hostEndMs: number): Promise<T> => {

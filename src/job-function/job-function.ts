@@ -121,7 +121,7 @@ export function createJobFunction<
     const deps = { clock, random: Math.random, logger, registry, perform, hooks, timeoutMs, marginMs };
     return {
       replied: createRepliedRun({ ...deps, jobs: settings.jobs }),
-      acknowledged: redis && createAcknowledgedRun({ ...deps, client: redis, namespace }),
+      acknowledged: redis && createAcknowledgedRun({ ...deps, client: redis, namespace, bigIntegers }),
     };
   };
   let runs: ReturnType<typeof createRuns> | undefined;

@@ -1,6 +1,7 @@
 import { UsageError } from "../core/errors.ts";
 import type { JobAck } from "../core/job-ack.ts";
 import type { StatusOptions, StatusPolicy } from "../core/job-status.ts";
+import type { BigIntegers } from "../core/json.ts";
 import { isOver, type Outcome } from "../core/outcome.ts";
 import type { Registry } from "../core/registry.ts";
 import type { Claim, ClaimedJob, Detached, Settlement } from "../core/store.ts";
@@ -74,6 +75,8 @@ export interface AckStoreOptions {
   /** By Redis' clock, or nearly so. */
   readonly nowMs: () => number;
   readonly usage?: Usage;
+  /** As the jobs' arguments were read. @default "bigint" */
+  readonly bigIntegers?: BigIntegers;
 }
 
 /** A job that was detached, as its receiver got it. */
@@ -104,7 +107,7 @@ export interface AckStore {
 
 export function createAckStore(options: AckStoreOptions): AckStore {
   const { client, keys, registry, nowMs, usage = { commands: 0, requests: 0 } } = options;
-  const locks = createDrainLocks({ client, keys, registry, usage });
+  const locks = createDrainLocks({ client, keys, registry, usage, bigIntegers: options.bigIntegers });
   return {
     async isWaiting({ ack, job: { raw } }) {
       const { head, cut, append } = readAck(ack);

@@ -1,3 +1,4 @@
+import type { BigIntegers } from "../core/json.ts";
 import { isOver } from "../core/outcome.ts";
 import type { Registry } from "../core/registry.ts";
 import type { Claim, Settlement } from "../core/store.ts";
@@ -9,6 +10,8 @@ export interface DrainLocksOptions {
   readonly keys: Keys;
   readonly registry: Registry;
   readonly usage: Usage;
+  /** As the jobs' arguments were read. @default "bigint" */
+  readonly bigIntegers?: BigIntegers | undefined;
 }
 
 /** Gives back the unique locks of a drain's jobs, each at the time that its job has agreed on. */
@@ -26,7 +29,9 @@ export interface HeldLocks {
   freeAfter(settled: readonly Settlement[], lost: readonly Settlement[]): Promise<void>;
 }
 
-export function createDrainLocks({ client, keys, registry, usage }: DrainLocksOptions): DrainLocks {
+export function createDrainLocks(options: DrainLocksOptions): DrainLocks {
+  const { client, keys, registry, usage, bigIntegers = "bigint" } = options;
+  const finder = { registry, keys, bigIntegers };
   const hasUnique = registry.classes.some((name) => registry.find(name)?.unique !== undefined);
   return {
     async within(claims) {
@@ -37,13 +42,13 @@ export function createDrainLocks({ client, keys, registry, usage }: DrainLocksOp
       return {
         heldBy: (claim) => locks.lockFreedAtEnd(claim, keys),
         async freeBefore(claimed) {
-          const free = await locks.locksFreedAtStart(claimed, registry, keys);
+          const free = await locks.locksFreedAtStart(claimed, finder);
           if (free.length > 0) await locks.freeLocks(client, free, { usage });
         },
         async freeAfter(settled, lost) {
           const over = settled.filter((settlement) => isOver(settlement.outcome) && !lost.includes(settlement));
           const claims = over.map(({ claim }) => claim);
-          const free = await locks.unmarkedLocksFreedAtEnd(claims, registry, keys);
+          const free = await locks.unmarkedLocksFreedAtEnd(claims, finder);
           if (free.length > 0) await locks.freeLocks(client, free, { usage });
         },
       };

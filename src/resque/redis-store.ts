@@ -84,7 +84,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
   };
   const sweep = createTailSweep();
   const cursors = createQueueCursors();
-  const uniqueLocks = createDrainLocks({ client, keys, registry, usage });
+  const uniqueLocks = createDrainLocks({ client, keys, registry, usage, bigIntegers });
   const select = (existing: readonly string[]): string[] => {
     const selected = selector.select(existing);
     if (selected.length <= MAX_QUEUES) return selected;
@@ -267,7 +267,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
 
     async settleDetached(ack, { claim, ...ended }) {
       const { createAckStore } = await import("./ack.ts");
-      const acks = createAckStore({ client, keys, registry, nowMs: redisNowMs, usage });
+      const acks = createAckStore({ client, keys, registry, nowMs: redisNowMs, usage, bigIntegers });
       const { endedMs } = ended;
       const redisEndedMs = endedMs === undefined ? {} : { endedMs: endedMs + clockOffsetMs };
       const worker = own.ids[claim.slot] as string;

@@ -1,4 +1,4 @@
-import { stringifyJson } from "../core/json.ts";
+import { type BigIntegers, stringifyJson } from "../core/json.ts";
 import type { Registry } from "../core/registry.ts";
 import type { Claim } from "../core/store.ts";
 import type { CallOptions, RedisClient, ScriptCall } from "./client.ts";
@@ -6,7 +6,7 @@ import { freeLocks as freeLocksScript } from "./generated/free-locks.generated.t
 import { moveLocks as moveLocksScript } from "./generated/move-locks.generated.ts";
 import { hashKey } from "./hash-key.ts";
 import type { Keys } from "./keys.ts";
-import { readOwn } from "./payload.ts";
+import { parsePayload, readOwn } from "./payload.ts";
 
 /**
  * The lock of a unique job, as it is found from the payload alone.
@@ -69,19 +69,20 @@ function classOf(raw: string): string | undefined {
   }
 }
 
+/** By what the locks of jobs are found that bear no lock's id. */
+export interface LockFinder {
+  readonly registry: Registry;
+  readonly keys: Keys;
+  readonly bigIntegers: BigIntegers;
+}
+
 /**
  * What must be freed once these jobs have been claimed, before any of them runs: the locks that are held until the start.
- *
- * @param registry for the jobs that bear no lock's id
  */
-export async function locksFreedAtStart(
-  claims: readonly Claim[],
-  registry: Registry,
-  keys: Keys,
-): Promise<readonly UniqueLock[]> {
+export async function locksFreedAtStart(claims: readonly Claim[], finder: LockFinder): Promise<readonly UniqueLock[]> {
   const locks: UniqueLock[] = [];
   for (const claim of claims) {
-    const lock = lockOf(claim.job.raw, claim.queue, keys) ?? (await unmarkedLockOf(claim, registry, keys));
+    const lock = lockOf(claim.job.raw, claim.queue, finder.keys) ?? (await unmarkedLockOf(claim, finder));
     if (lock?.until === "start") locks.push(lock);
   }
   return locks;
@@ -99,27 +100,29 @@ export function lockFreedAtEnd({ job, queue }: Claim, keys: Keys): UniqueLock | 
 /** What must be freed after these jobs have ended for good, beside {@link lockFreedAtEnd}: locks of those that bear no lock's id. */
 export async function unmarkedLocksFreedAtEnd(
   claims: readonly Claim[],
-  registry: Registry,
-  keys: Keys,
+  finder: LockFinder,
 ): Promise<readonly UniqueLock[]> {
   const locks: UniqueLock[] = [];
   for (const claim of claims) {
-    const lock = lockOf(claim.job.raw, claim.queue, keys) ? undefined : await unmarkedLockOf(claim, registry, keys);
+    const lock = lockOf(claim.job.raw, claim.queue, finder.keys) ? undefined : await unmarkedLockOf(claim, finder);
     if (lock?.until === "done") locks.push(lock);
   }
   return locks;
 }
 
 /** The lock that a job without an id holds, by its class's definition: node-resque's, or its own if the id was dropped. */
-async function unmarkedLockOf({ queue, job }: Claim, registry: Registry, keys: Keys): Promise<UniqueLock | undefined> {
+async function unmarkedLockOf({ queue, job }: Claim, finder: LockFinder): Promise<UniqueLock | undefined> {
+  const { registry, keys, bigIntegers } = finder;
   const unique = job.kind === "job" ? registry.find(job.class)?.unique : undefined;
   if (job.kind !== "job" || !unique || typeof unique.until === "object") return undefined;
   // What the arguments of an Active Job were when it was enqueued is not known here.
   if (job.isActiveJob) return undefined;
+  // Read anew: its handler may have changed what it was given.
+  const { args } = parsePayload(job.raw, bigIntegers) as typeof job;
   try {
     const key = unique.key
-      ? keys.uniqueLock(job.class, await hashLockKey(queue, job.class, unique.key(job.args)))
-      : keys.lock(job.class, queue, stringifyJson(job.args));
+      ? keys.uniqueLock(job.class, await hashLockKey(queue, job.class, unique.key(args)))
+      : keys.lock(job.class, queue, stringifyJson(args));
     return { key, id: "", until: unique.until };
   } catch {
     // Arguments that the class's key cannot read: no lock was ever taken by them.
