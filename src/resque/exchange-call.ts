@@ -37,8 +37,10 @@ export interface ExchangeContext {
 export interface ExchangeOptions {
   /** Whether the drain must be registered by this call if it claims something. */
   readonly isOpening: boolean;
-  /** By Redis' clock. */
+  /** By Redis' clock, as near as is known. */
   readonly nowMs: number;
+  /** By Redis' clock, at most: no lease may end too early. @default nowMs */
+  readonly latestMs?: number;
   /** Where to go on looking in a queue whose head is full of jobs that may not start. */
   readonly cursorOf?: (queue: string) => QueueCursor | undefined;
   /** The unique lock that a job gives back when it has ended for good; none of the jobs holds one without it. */
@@ -77,7 +79,7 @@ export function createExchangeCall(
   context: ExchangeContext,
   { seq, attempt, settle, fill }: ExchangeParams,
   queues: readonly string[],
-  { isOpening, nowMs, lockOf, cursorOf, lease }: ExchangeOptions,
+  { isOpening, nowMs, latestMs = nowMs, lockOf, cursorOf, lease }: ExchangeOptions,
 ): ExchangeCall {
   const { keys, drainKeys, description } = context;
   const toFill = new Set(fill);
@@ -127,7 +129,7 @@ export function createExchangeCall(
     if (isDone(settlement)) {
       while (isDoneWith(settled[at + count], token)) count++;
       args.push("o", count);
-    } else args.push(...settlementArgs(context, settlement, { nowMs, queue: numbers.get(queue), lists }));
+    } else args.push(...settlementArgs(context, settlement, { nowMs, latestMs, queue: numbers.get(queue), lists }));
     at += count;
   }
   for (const { settlement, id } of locks) args.push(settlement + 1, id);
@@ -188,9 +190,15 @@ function settlementArgs(
   { claim, outcome }: Settlement,
   {
     nowMs,
+    latestMs,
     queue,
     lists,
-  }: { readonly nowMs: number; readonly queue: number | undefined; readonly lists: readonly string[] },
+  }: {
+    readonly nowMs: number;
+    readonly latestMs: number;
+    readonly queue: number | undefined;
+    readonly lists: readonly string[];
+  },
 ): (string | number)[] {
   const { job, slot } = claim;
   switch (outcome.kind) {
@@ -218,7 +226,7 @@ function settlementArgs(
     }
     case "detached": {
       const { head, cutBytes, append } = detachedEntry(claim, limits);
-      return ["w", head, Math.ceil(nowMs + outcome.afterMs), cutBytes, append, 0];
+      return ["w", head, Math.ceil(latestMs + outcome.afterMs), cutBytes, append, 0];
     }
     case "dropped":
       return ["x"];

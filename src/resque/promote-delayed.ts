@@ -10,6 +10,7 @@ import {
   queueDueCall,
   type ResolvedPromoteOptions,
 } from "./queue-due.ts";
+import { readScore } from "./score.ts";
 
 /** Lists that one call reads or empties. */
 const MAX_LISTS = 100;
@@ -50,7 +51,7 @@ export async function promoteDelayed(
   let failed = 0;
   let fruitless = 0;
   let reply = firstReply;
-  const end = (nextDueMs: number | undefined): PromotedJobs => ({ promoted, failed, nextDueMs });
+  const end = (nextDueMs: number | undefined): PromotedJobs => ({ promoted, failed, nextDueMs, redisNowMs });
   for (;;) {
     const leftToRubyMs = isRubyLeading ? RUBY_LEADS_MS : 0;
     const entries = readSchedule(reply);
@@ -80,7 +81,7 @@ export async function promoteDelayed(
 
 function readSchedule(reply: RedisReply): { readonly seconds: string; readonly dueMs: number }[] {
   const flat = reply as string[];
-  return flat.flatMap((seconds, i) => (i % 2 === 0 ? [{ seconds, dueMs: Number(flat[i + 1]) * 1_000 }] : []));
+  return flat.flatMap((seconds, i) => (i % 2 === 0 ? [{ seconds, dueMs: readScore(flat[i + 1]) * 1_000 }] : []));
 }
 
 type Batch =

@@ -8,6 +8,7 @@ import {
   queueDueCall,
   type ResolvedPromoteOptions,
 } from "./queue-due.ts";
+import { readScore } from "./score.ts";
 
 /** Jobs that one call moves. Redis' Lua hands some 7,000 values to a command, and a script keeps everybody else waiting. */
 const MAX_BATCH = 500;
@@ -18,14 +19,14 @@ export function retriesCall(
   options: ResolvedPromoteOptions,
   told: ReadonlyMap<string, string> = new Map(),
 ): ScriptCall {
-  const { queues, redisNowMs, worker, maxJobs } = options;
+  const { queues, redisNowMs, asksRedis, worker, maxJobs } = options;
   const names = new Map([...queues.map((name) => [JSON.stringify(name), name] as const), ...told]);
   const call = queueDueCall(keys, { source: keys.retries, queues: [...names.values()], redisNowMs, worker });
   const after = afterNoJob("a member of airlift:retries that Airlift did not write", worker);
   return {
     script: promoteRetriesScript,
     keys: [...call.keys, keys.running],
-    args: [...call.args, after, redisNowMs, Math.min(MAX_BATCH, maxJobs), ...names.keys()],
+    args: [...call.args, after, asksRedis ? "" : redisNowMs, Math.min(MAX_BATCH, maxJobs), ...names.keys()],
   };
 }
 
@@ -36,26 +37,28 @@ export async function promoteRetries(
   first: RedisReply,
   options: ResolvedPromoteOptions,
 ): Promise<PromotedJobs> {
-  const { usage, redisNowMs } = options;
+  const { usage } = options;
   const told = new Map<string, string>();
   let promoted = 0;
   let failed = 0;
   let reply = first;
   for (;;) {
-    const [commands, more, moreFailed, unknown, next] = reply as [number, number, number, string[], string];
+    const [commands, more, moreFailed, unknown, next, now] = reply as [number, number, number, string[], ...string[]];
+    const redisNowMs = Number(now);
     usage.commands += commands - 1;
     promoted += more;
     failed += moreFailed;
-    const nextDueMs = next === "" ? undefined : Number(next);
+    const nextDueMs = next === "" ? undefined : readScore(next);
     const left = options.maxJobs - promoted - failed;
     const isLearning = unknown.filter((text) => learn(text, told)).length > 0;
     const isOver = nextDueMs === undefined || nextDueMs > redisNowMs || left <= 0 || options.isSpent();
-    if (isOver) return { promoted, failed, nextDueMs };
+    if (isOver) return { promoted, failed, nextDueMs, redisNowMs };
     // Names that are no UTF-8: no client can name their queues.
     if (more + moreFailed === 0 && !isLearning) {
-      return { promoted, failed, nextDueMs: redisNowMs + LEFT_TO_OTHERS_MS };
+      return { promoted, failed, nextDueMs: redisNowMs + LEFT_TO_OTHERS_MS, redisNowMs };
     }
-    reply = await client.script(retriesCall(keys, { ...options, maxJobs: left }, told), { usage });
+    const rest = { ...options, redisNowMs, asksRedis: false, maxJobs: left };
+    reply = await client.script(retriesCall(keys, rest, told), { usage });
   }
 }
 

@@ -13,13 +13,15 @@ export async function promoteDue(client: RedisClient, keys: Keys, options: Promo
   const { maxRequests = Number.POSITIVE_INFINITY, usage } = options;
   const isSpent = (): boolean => usage.requests >= untilRequests;
   const untilRequests = usage.requests + maxRequests;
-  const resolved = { maxJobs: 5_000, worker: "airlift", ...options, isSpent };
+  const resolved = { maxJobs: 5_000, worker: "airlift", asksRedis: false, ...options, isSpent };
   const reads = [scheduleRead(keys), ["EXISTS", keys.rubySchedulerLock], retriesCall(keys, resolved)];
   const replies = await client.pipeline(reads, { usage: options.usage });
   const [schedule, lock, firstRetries] = replies as [RedisReply, number, RedisReply];
   const retries = await promoteRetries(client, keys, firstRetries, resolved);
   const delayed = await promoteDelayed(client, keys, schedule, {
     ...resolved,
+    // Later than the schedule was read, so what was due then is due.
+    redisNowMs: retries.redisNowMs,
     maxJobs: resolved.maxJobs - retries.promoted - retries.failed,
     isRubyLeading: lock === 1,
   });
@@ -28,5 +30,6 @@ export async function promoteDue(client: RedisClient, keys: Keys, options: Promo
     promoted: retries.promoted + delayed.promoted,
     failed: retries.failed + delayed.failed,
     nextDueMs: instants.length > 0 ? Math.min(...instants) : undefined,
+    redisNowMs: retries.redisNowMs,
   };
 }

@@ -4,7 +4,10 @@ import { failedEntry } from "./failed-entry.ts";
 import type { Keys } from "./keys.ts";
 
 export interface PromoteOptions extends Required<Pick<CallOptions, "usage">> {
+  /** What Redis' clock shows. */
   readonly redisNowMs: number;
+  /** That is known only nearly: what is due is what Redis' clock says itself, at that moment. @default false */
+  readonly asksRedis?: boolean;
   /** Queues that are known already: the better they fit, the fewer calls it takes. */
   readonly queues: readonly string[];
   /** @default 5_000 */
@@ -29,6 +32,8 @@ export interface PromotedJobs {
    * due but left to another scheduler counts from when that one should have looked.
    */
   readonly nextDueMs: number | undefined;
+  /** What Redis' clock showed, if it was asked. */
+  readonly redisNowMs: number;
 }
 
 /** As often as resque-scheduler and node-resque look. */

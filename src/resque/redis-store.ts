@@ -35,6 +35,7 @@ import type { Lease } from "./lease.ts";
 import { nextDueCommands, readNextDue } from "./next-due.ts";
 import { createQueueCursors } from "./queue-cursors.ts";
 import type { QueueSelector } from "./queue-selector.ts";
+import { createRedisClock } from "./redis-clock.ts";
 import { createTailSweep } from "./tail-sweep.ts";
 import { toHeartbeat } from "./time-format.ts";
 
@@ -67,6 +68,8 @@ export interface RedisStoreOptions {
 
 /** How many drains one survey looks at; the next one sees the rest. */
 const MAX_DRAINS_SURVEYED = 16;
+/** … and how many members of the set, if it cannot read the first of them. */
+const MAX_STRANGERS = 2_000;
 
 /** Each queue takes two of the keys of an exchange, and Redis' Lua hands some 7,000 to a command. */
 const MAX_QUEUES = 2_000;
@@ -97,16 +100,15 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
   const usedQueues = new Set<string>();
   let isRegistered = false;
   let isMaybeRegistered = false;
-  /** Redis' clock minus ours. What we write for others to read is by Redis' clock. */
-  let clockOffsetMs = 0;
+  /** What we write for others to read is by Redis' clock. */
+  const clock = createRedisClock(options.nowMs);
   let bytesPerJob = 0;
   let lease: Lease | undefined;
   const kickMark = options.isKicked ? [keys.kick] : [];
   /** A single drain's mark stands as long as its lease: until then a kicked one could do nothing. */
   let freedAtStart = single ? [] : kickMark;
-  const redisNowMs = (): number => options.nowMs() + clockOffsetMs;
   const toOurs = (redisMs: number | undefined): number | undefined =>
-    redisMs === undefined ? undefined : redisMs - clockOffsetMs;
+    redisMs === undefined ? undefined : redisMs - clock.offsetMs;
 
   const readQueues = (reply: RedisReply): boolean => {
     const before = queues;
@@ -125,7 +127,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     args: [
       member,
       leaseMs,
-      toHeartbeat(redisNowMs()),
+      toHeartbeat(clock.nowMs()),
       own.ids.length,
       ...own.ids,
       ...stats.flatMap(({ processed, failed }) => [processed, failed]),
@@ -146,7 +148,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     if (drainNotes || !(notes || options.status?.isOn)) return drainNotes;
     const { createDrainNotes } = await import("./drain-notes.ts");
     const { status, nowMs } = options;
-    drainNotes = createDrainNotes({ client, keys, own, status, usage, nowMs, clockOffsetMs: () => clockOffsetMs });
+    drainNotes = createDrainNotes({ client, keys, own, status, usage, nowMs, clockOffsetMs: () => clock.offsetMs });
     return drainNotes;
   };
 
@@ -177,7 +179,8 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     if (isOpening) isMaybeRegistered = true;
     const locks = await uniqueLocks.within(params.settle.map(({ claim }) => claim));
     const held = single && { key: keys.single(single.name), renewMs: params.beat && single.ttlMs };
-    const at = { isOpening, nowMs: redisNowMs(), lockOf: locks?.heldBy, cursorOf: cursors.of, lease: held };
+    const instants = { nowMs: clock.nowMs(), latestMs: clock.latestMs() };
+    const at = { ...instants, isOpening, lockOf: locks?.heldBy, cursorOf: cursors.of, lease: held };
     const call = createExchangeCall(context, { ...params, fill }, tried, at);
     const items: (RedisCommand | ScriptCall)[] = [];
     if (selector.isDynamic) items.push(["SMEMBERS", keys.queues]);
@@ -260,16 +263,23 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
       const [time, drains, ...due] = (await client.pipeline(items, { usage })) as [string[], ...RedisReply[]];
       freedAtStart = [];
       const timeMs = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
-      clockOffsetMs = timeMs - (sentAtMs + options.nowMs()) / 2;
-      const dead = readDeadDrains(drains as RedisReply, timeMs).filter(({ drainId }) => drainId !== description.id);
-      return { dead, nextDueMs: toOurs(readNextDue(due)) };
+      clock.note(timeMs, sentAtMs);
+      const first = readDeadDrains(drains as RedisReply, timeMs);
+      let { dead } = first;
+      if (first.strangers === MAX_DRAINS_SURVEYED) {
+        // Nobody can take these away: they may be a later version's. They must not hide what comes behind them.
+        const more: RedisCommand = ["ZRANGE", keys.drains, MAX_DRAINS_SURVEYED, MAX_STRANGERS, "WITHSCORES"];
+        dead = readDeadDrains(await client.command(more, { usage }), timeMs).dead.slice(0, MAX_DRAINS_SURVEYED);
+      }
+      const others = dead.filter(({ drainId }) => drainId !== description.id);
+      return { dead: others, nextDueMs: toOurs(readNextDue(due)) };
     },
 
     async settleDetached(ack, { claim, ...ended }) {
       const { createAckStore } = await import("./ack.ts");
-      const acks = createAckStore({ client, keys, registry, nowMs: redisNowMs, usage, bigIntegers });
+      const acks = createAckStore({ client, keys, registry, nowMs: clock.nowMs, usage, bigIntegers });
       const { endedMs } = ended;
-      const redisEndedMs = endedMs === undefined ? {} : { endedMs: endedMs + clockOffsetMs };
+      const redisEndedMs = endedMs === undefined ? {} : { endedMs: endedMs + clock.offsetMs };
       const worker = own.ids[claim.slot] as string;
       return acks.settle({ ...ended, ...redisEndedMs, ack, queue: claim.queue, job: claim.job, worker });
     },
@@ -280,8 +290,10 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
 
     async promote(limits) {
       const { promoteDue } = await import("./promote.ts");
-      const settings = { ...limits, redisNowMs: redisNowMs(), queues, usage };
-      const { promoted, nextDueMs } = await promoteDue(client, keys, settings);
+      const sentAtMs = options.nowMs();
+      const settings = { ...limits, redisNowMs: clock.nowMs(), asksRedis: true, queues, usage };
+      const { promoted, nextDueMs, redisNowMs } = await promoteDue(client, keys, settings);
+      clock.note(redisNowMs, sentAtMs);
       return { promoted, nextDueMs: toOurs(nextDueMs) };
     },
 
@@ -289,7 +301,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
       const { recoverDrain } = await import("./recover-drain.ts");
       const statusTtlMs = options.status?.of(undefined)?.ttlMs ?? 0;
       const limits = { crashLimit, failedQueues, maxFailed, statusTtlMs };
-      return recoverDrain(client, keys, dead, { ...limits, nowMs: redisNowMs(), usage });
+      return recoverDrain(client, keys, dead, { ...limits, nowMs: clock.nowMs(), usage });
     },
 
     async close() {
