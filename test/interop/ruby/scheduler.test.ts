@@ -82,14 +82,14 @@ describeBesideRuby("beside resque-scheduler", () => {
 
   test("the keys that we write for a delayed job are those that it writes", async () => {
     const { redis } = world;
-    const valueOf = async (key: string): Promise<unknown> => {
+    const contentOf = async (key: string): Promise<unknown> => {
       const type = await redis.type(key);
       if (type === "list") return redis.lrange(key, 0, -1);
       return type === "set" ? (await redis.smembers(key)).sort() : redis.zrange(key, 0, -1, "WITHSCORES");
     };
     const snapshot = async (): Promise<Record<string, unknown>> => {
       const keys = (await redis.keys("*")).sort();
-      return Object.fromEntries(await Promise.all(keys.map(async (key) => [key, await valueOf(key)])));
+      return Object.fromEntries(await Promise.all(keys.map(async (key) => [key, await contentOf(key)])));
     };
     const airlift = app();
     for (const [args] of ARGS) {
