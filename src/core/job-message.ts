@@ -162,7 +162,7 @@ function readOutcome(outcome: unknown): unknown {
         isFinal: isFinal === true,
       });
     default: {
-      const message = `the receiver did not tell how the job ended: expected an outcome of a kind that is known, got ${String(kind)}`;
+      const message = `the receiver did not tell how the job ended: expected an outcome of a kind that is known, got ${typeof kind === "object" ? "an object" : String(kind)}`;
       throw new RemoteJobError({ exception: "InvalidReply", message, backtrace: [] });
     }
   }

@@ -29,7 +29,10 @@ export interface ReceivedMessage {
 export function readMessage(message: unknown, bigIntegers: BigIntegers): ReceivedMessage {
   const { airlift, job, jobs, ack, deadlineMs } = record(message) ?? {};
   if (airlift !== 1) {
-    const got = airlift === undefined ? "none" : `version ${String(airlift)}`;
+    const got =
+      airlift === undefined
+        ? "none"
+        : `version ${typeof airlift === "object" ? "in an object" : String(airlift).slice(0, 40)}`;
     throw new UsageError(
       `a job function takes Airlift's messages of version 1, { airlift: 1, job: { class, … } }; got ${got}`,
     );

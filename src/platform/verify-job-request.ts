@@ -3,6 +3,7 @@ import { AirliftError, UsageError } from "../core/errors.ts";
 import type { JobBatchMessage, JobMessage } from "../core/job-message.ts";
 import { describeJsonError, parseJson } from "../core/json.ts";
 import { checkWebhookSecrets } from "../core/webhook-secrets.ts";
+import { discardBody } from "../http/discard-body.ts";
 import { type ProblemOptions, problem } from "../http/problem.ts";
 
 export interface VerifyJobRequestOptions {
@@ -123,24 +124,23 @@ async function readText({ body, headers }: Request, maxBytes: number): Promise<s
     new JobRequestError({
       ...{ kind: "too-large", status: 413, title: "The body is too large", detail: `At most ${maxBytes} bytes.` },
     });
-  if (Number(headers.get("content-length")) > maxBytes) throw tooLarge();
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const reader = body?.getReader();
   let text = "";
   let size = 0;
   try {
+    if (Number(headers.get("content-length")) > maxBytes) throw tooLarge();
     for (;;) {
       const { done, value } = (await reader?.read()) ?? { done: true };
       if (done) return text + decoder.decode();
       size += value.length;
-      if (size > maxBytes) break;
+      if (size > maxBytes) throw tooLarge();
       text += decoder.decode(value, { stream: true });
     }
-  } catch {
-    throw noJob("The body broke off, or is not UTF-8.");
+  } catch (error) {
+    if (reader) await discardBody(reader);
+    throw error instanceof JobRequestError ? error : noJob("The body broke off, or is not UTF-8.");
   }
-  await reader?.cancel();
-  throw tooLarge();
 }
 
 function parse(text: string): unknown {

@@ -40,7 +40,11 @@ function nameOf(kind: string, message: string): string {
 
 /** A list of lines in most runtimes; Python's are several each, Java's and .NET's may be one text. */
 function lines(trace: unknown): readonly string[] {
-  const texts = Array.isArray(trace) ? trace.map(String) : typeof trace === "string" ? [trace] : [];
+  const texts = Array.isArray(trace)
+    ? trace.map((each) => (typeof each === "string" ? each : JSON.stringify(each)))
+    : typeof trace === "string"
+      ? [trace]
+      : [];
   return texts
     .flatMap((text) => text.split("\n"))
     .map((line) => line.trimEnd())

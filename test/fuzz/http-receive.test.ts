@@ -3,12 +3,16 @@ import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createAirlift } from "../../src/airlift.ts";
 import { defineJob } from "../../src/core/job.ts";
+import { readJobReply } from "../../src/core/job-message.ts";
+import { RemoteJobError } from "../../src/core/remote-job-error.ts";
 import { type HttpServer, listen } from "../../src/gateway/listen.ts";
 import { createJobFunction } from "../../src/job-function/job-function.ts";
 import { toFetchHandler, toFetchJobHandler } from "../../src/platform/fetch.ts";
 import { ioredis } from "../../src/redis/ioredis.ts";
+import { readInvocation } from "../../src/target/lambda-reply.ts";
 import { startRedis, type TestRedis } from "../support/redis.ts";
 import { damaged, hostileArray, hostileJson, hostileObject, hostileString, mostly, quoted } from "./hostile-json.ts";
+import { requestText, sendRaw } from "./raw-http.ts";
 import { fuzzing } from "./settings.ts";
 
 const CRON_SECRET = "cron-secret-that-must-not-be-told";
@@ -143,6 +147,41 @@ test("whatever a signed message brings, the receiver answers, and goes on", asyn
     outcome: { kind: "ok" },
   });
   expect(ran.at(-1)).toEqual(["good"]);
+});
+
+test.each([
+  // Found: what JavaScript makes no text of.
+  '{"airlift":{"toString":""}}',
+  '{"airlift":{"__proto__":null,"toString":1,"valueOf":1}}',
+  '{"airlift":[[],{"toString":[]}]}',
+  '{"airlift":12345678901234567890}',
+])("a message of a version that is none is refused: %s", async (body) => {
+  const response = await fetch(url, { method: "POST", headers: sign(body), body });
+  expect(response.status).toBe(400);
+  expect(await response.json()).toMatchObject({ detail: expect.stringContaining("got ") });
+});
+
+test.each<[string, string, number]>([
+  // Found: what comes behind them on the same connection, as from a proxy's other clients, was cut off half a second later.
+  ["too large", "x".repeat(900_000), 413],
+  ["no UTF-8", `\xff${"x".repeat(190_000)}`, 400],
+])("a body that is %s leaves the connection to the next request", async (_what, refused, status) => {
+  const good = '{"airlift":1,"job":{"class":"Noop","args":["next"]},"deadlineMs":9999999999999}';
+  const first = requestText("POST", "/", { headers: sign(Buffer.from(refused, "latin1")), body: refused });
+  const next = requestText("POST", "/", { headers: { ...sign(good), connection: "close" }, body: good });
+  expect((await sendRaw(url, first + next)).statuses).toEqual([status, 200]);
+});
+
+test.each([
+  { airlift: 1, outcome: { kind: { toString: "" } } },
+  { airlift: 1, outcome: { kind: "failed", failure: { exception: { toString: 1 }, message: {}, backtrace: [{}] } } },
+])("a receiver's answer that nobody should give fails the job as a receiver's: %j", (reply) => {
+  expect(() => readJobReply(reply)).toThrow(RemoteJobError);
+});
+
+test("a function's error that nobody should throw fails the job as the function's", () => {
+  const Payload = Buffer.from('{"errorType":"E","errorMessage":"m","stackTrace":[{"toString":""},1,"a.ts:1",null]}');
+  expect(() => readInvocation({ FunctionError: "Unhandled", Payload })).toThrow(RemoteJobError);
 });
 
 describe("what is not signed, or not as it should be, runs nothing", () => {
