@@ -1,6 +1,7 @@
 import type { DeadDrain } from "../core/store.ts";
 import type { RedisReply } from "./client.ts";
 import { type DrainDescription, parseDescription } from "./drain-identity.ts";
+import { readScore } from "./score.ts";
 
 /** A drain whose lease has ended, as it was read. */
 export interface DeadRedisDrain extends DeadDrain {
@@ -18,8 +19,13 @@ export function readDeadDrains(reply: RedisReply, redisNowMs: number): DeadRedis
     const member = flat[i] as string;
     const leaseEnd = String(flat[i + 1]);
     const description = parseDescription(member);
-    if (description && Number(leaseEnd) < redisNowMs)
+    if (description && readScore(leaseEnd) < redisNowMs)
       dead.push({ drainId: description.id, member, description, leaseEnd });
   }
   return dead;
+}
+
+/** How many of its members are drains' that this version understands. */
+export function countReadable(reply: RedisReply): number {
+  return (reply as string[]).filter((member, i) => i % 2 === 0 && parseDescription(member)).length;
 }

@@ -3,6 +3,7 @@ import type { CallOptions, RedisClient, RedisReply } from "./client.ts";
 import { type DelayedItem, readDelayedItem } from "./delayed-item.ts";
 import { readDelayed as readDelayedScript } from "./generated/read-delayed.generated.ts";
 import type { Keys } from "./keys.ts";
+import { readScore } from "./score.ts";
 
 /** A delayed item and when it is due. `cut` and `raw` are for whoever handles it further. */
 export type DelayedEntry = DelayedItem & {
@@ -127,7 +128,7 @@ interface Second {
 }
 
 function toSecond(name: string, score: string | number): Second {
-  return { name, score: String(score), atMs: Number(score) * 1_000 };
+  return { name, score: String(score), atMs: readScore(score) * 1_000 };
 }
 
 function toSeconds(reply: RedisReply): Second[] {

@@ -17,14 +17,24 @@ export function encodeDescription({ id, host, pid, slots, queues }: DrainDescrip
   return JSON.stringify({ id, host, pid, slots, queues });
 }
 
-/** Reads a member of `airlift:drains`; undefined if it is none that this version understands. */
+/** An app may run 1,000 jobs at a time, and hold half as many in hand. */
+const MAX_SLOTS = 1_500;
+
+/**
+ * Reads a member of `airlift:drains`; undefined if it is none that this version understands. Anybody may have written it: the id is where scripts
+ * look for it, and there are not more slots than a drain can have.
+ */
 export function parseDescription(member: string): DrainDescription | undefined {
   try {
     const { id, host, pid, slots, queues } = JSON.parse(member) as Partial<DrainDescription>;
     const isValid =
       [id, host, queues].every((text) => typeof text === "string") &&
+      member.startsWith(`{"id":${JSON.stringify(id)},`) &&
+      /^[^"\\]+$/.test(id as string) &&
       Number.isSafeInteger(pid) &&
-      Number.isSafeInteger(slots);
+      Number.isSafeInteger(slots) &&
+      (slots as number) > 0 &&
+      (slots as number) <= MAX_SLOTS;
     return isValid ? ({ id, host, pid, slots, queues } as DrainDescription) : undefined;
   } catch {
     return undefined;

@@ -1,5 +1,6 @@
 import type { RedisCommand, RedisReply } from "./client.ts";
 import type { Keys } from "./keys.ts";
+import { readScore } from "./score.ts";
 
 /** The two reads that tell when the next delayed job and the next retry are due. */
 export function nextDueCommands(keys: Keys): readonly RedisCommand[] {
@@ -11,8 +12,8 @@ export function readNextDue([delayed, retries]: readonly RedisReply[]): number |
   const [, seconds] = delayed as string[];
   const [, ms] = retries as string[];
   const nextMs = Math.min(
-    seconds === undefined ? Number.POSITIVE_INFINITY : Number(seconds) * 1_000,
-    ms === undefined ? Number.POSITIVE_INFINITY : Number(ms),
+    seconds === undefined ? Number.POSITIVE_INFINITY : readScore(seconds) * 1_000,
+    ms === undefined ? Number.POSITIVE_INFINITY : readScore(ms),
   );
   return nextMs === Number.POSITIVE_INFINITY ? undefined : nextMs;
 }

@@ -53,7 +53,7 @@ export async function promoteRetries(
     const isLearning = unknown.filter((text) => learn(text, told)).length > 0;
     const isOver = nextDueMs === undefined || nextDueMs > redisNowMs || left <= 0 || options.isSpent();
     if (isOver) return { promoted, failed, nextDueMs, redisNowMs };
-    // Names that are no UTF-8: no client can name their queues.
+    // Names that are told again and again: nothing would come of it.
     if (more + moreFailed === 0 && !isLearning) {
       return { promoted, failed, nextDueMs: redisNowMs + LEFT_TO_OTHERS_MS, redisNowMs };
     }

@@ -21,7 +21,7 @@ import {
   type ScriptCall,
   type Usage,
 } from "./client.ts";
-import { type DeadRedisDrain, readDeadDrains } from "./dead-drain.ts";
+import { countReadable, type DeadRedisDrain, readDeadDrains } from "./dead-drain.ts";
 import { dirtyExit } from "./dirty-exit.ts";
 import { type DrainDescription, drainKeys, encodeDescription } from "./drain-identity.ts";
 import { createDrainLocks } from "./drain-locks.ts";
@@ -264,12 +264,12 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
       freedAtStart = [];
       const timeMs = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
       clock.note(timeMs, sentAtMs);
-      const first = readDeadDrains(drains as RedisReply, timeMs);
-      let { dead } = first;
-      if (first.strangers === MAX_DRAINS_SURVEYED) {
-        // Nobody can take these away: they may be a later version's. They must not hide what comes behind them.
+      let dead = readDeadDrains(drains as RedisReply, timeMs);
+      const isFull = (drains as RedisReply[]).length === 2 * MAX_DRAINS_SURVEYED;
+      if (isFull && countReadable(drains as RedisReply) === 0) {
+        // Nobody can take these away, as they may be a later version's. They must not hide what comes behind them.
         const more: RedisCommand = ["ZRANGE", keys.drains, MAX_DRAINS_SURVEYED, MAX_STRANGERS, "WITHSCORES"];
-        dead = readDeadDrains(await client.command(more, { usage }), timeMs).dead.slice(0, MAX_DRAINS_SURVEYED);
+        dead = readDeadDrains(await client.command(more, { usage }), timeMs).slice(0, MAX_DRAINS_SURVEYED);
       }
       const others = dead.filter(({ drainId }) => drainId !== description.id);
       return { dead: others, nextDueMs: toOurs(readNextDue(due)) };

@@ -246,11 +246,13 @@ describe.each(setups())("promotion over $name", (kind) => {
       ]);
     });
 
-    test("passes over one whose queue no client can name", async () => {
-      const member = Buffer.from('{"id":"a","queue":"\xff","attempt":2,"payload":{}}', "latin1");
+    test.each(['"\xff"', '"\\q"', '"\n"', '"a\x00"'])("fails one whose queue no client can name: %j", async (name) => {
+      const member = Buffer.from(`{"id":"a","queue":${name},"attempt":2,"payload":{}}`, "latin1");
       await world.send(["ZADD", world.keys.retries, 1, member]);
       await world.wait(NOW_MS, "q", payload(2));
-      expect(await world.promote()).toMatchObject({ promoted: 1, failed: 0, nextDueMs: NOW_MS + 5_000 });
+      expect(await world.promote()).toMatchObject({ promoted: 1, failed: 1, nextDueMs: undefined });
+      const [entry] = await world.failed();
+      expect(Buffer.from(entry?.payload.args[0] as string, "latin1")).toEqual(member);
     });
 
     test("moves thousands, stops at so many jobs, and says that more are due", async () => {

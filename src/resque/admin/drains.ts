@@ -1,4 +1,5 @@
 import { type DrainDescription, parseDescription, workerId } from "../drain-identity.ts";
+import { readScore } from "../score.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { checkNames, checkPage, type PageOptions } from "./page.ts";
 import { readWorkers, type WorkerStatus } from "./workers.ts";
@@ -38,7 +39,7 @@ export async function listDrains(context: AdminContext, options: PageOptions = {
     if (!description) continue;
     const ids = Array.from({ length: description.slots }, (_, slot) => workerId(description, slot));
     const workers = await readWorkers(context, ids);
-    const leaseEndMs = Number(flat[i + 1]);
+    const leaseEndMs = readScore(flat[i + 1]);
     const working = workers.filter(({ job }) => job !== undefined);
     drains.push({ ...description, leaseEndMs, isAlive: leaseEndMs >= nowMs, working });
   }

@@ -1,5 +1,6 @@
 import type { RedisReply } from "../client.ts";
 import { readRetries as readRetriesScript } from "../generated/read-retries.generated.ts";
+import { readScore } from "../score.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { isRecord, type JobSummary, readText, summarize } from "./listed-job.ts";
 
@@ -59,7 +60,7 @@ export async function readRetries(
   const jobs: WaitingJob[] = [];
   for (let i = 0; i < flat.length; i += 4) {
     const [id, due, bytes, text] = flat.slice(i, i + 4) as [string, string, number, string];
-    jobs.push({ id, dueMs: Number(due), bytes, ...readMember(text, bytes > MAX_WHOLE_BYTES) });
+    jobs.push({ id, dueMs: readScore(due), bytes, ...readMember(text, bytes > MAX_WHOLE_BYTES) });
   }
   return { total, looked, jobs, next: ended === 1 ? undefined : { score: String(nextScore), ties: nextTies } };
 }

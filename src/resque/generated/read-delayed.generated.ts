@@ -3,7 +3,7 @@ import type { LuaScript } from "../client.ts";
 
 export const readDelayed: LuaScript = {
   name: "read-delayed",
-  sha1: "463d610c50befcbf67b9e62dc41d9ea62710e5b1",
-  keyLockingSha1: "9db730ea1ba57e260583e4aefc69c4e6ef93d064",
-  source: "local skip, left, room = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])\nlocal lists, commands, isfirst = {}, 1, true\nfor _, key in ipairs(KEYS) do\nif left == 0 then break end\nlocal items = redis.call('LRANGE', key, skip, skip + left)\ncommands = commands + 1\nlists[#lists + 1] = {}\nfor _, item in ipairs(items) do\nroom = room - #item\nif left == 0 or (room < 0 and not isfirst) then return {commands, lists, 1} end\nleft, isfirst = left - 1, false\ntable.insert(lists[#lists], item)\nend\nskip = 0\nend\nreturn {commands, lists, 0}",
+  sha1: "f0dc20951bb4c2a9c984a61daa9ab99cd83b38a8",
+  keyLockingSha1: "885b187311f8009e0dd7a4a8c2d8b1508561a125",
+  source: "local skip, left, room = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])\nlocal lists, commands, isfirst = {}, 1, true\nfor _, key in ipairs(KEYS) do\nif left == 0 then break end\nlocal items = redis.pcall('LRANGE', key, skip, skip + left)\ncommands = commands + 1\nif items.err and string.find(items.err, 'WRONGTYPE', 1, true) then items = {} end\nif items.err then return items end\nlists[#lists + 1] = {}\nfor _, item in ipairs(items) do\nroom = room - #item\nif left == 0 or (room < 0 and not isfirst) then return {commands, lists, 1} end\nleft, isfirst = left - 1, false\ntable.insert(lists[#lists], item)\nend\nskip = 0\nend\nreturn {commands, lists, 0}",
 };

@@ -23,7 +23,8 @@ local function isbinary(text)
 end
 local function fail(payload, after, isjob)
   local binary = isbinary(payload)
-  if binary or not isjob then
+  -- Within an entry it must be JSON. cjson refuses the escapes of half an emoji, which JavaScript writes
+  if binary or not isjob or not pcall(cjson.decode, (string.gsub(payload, '\\u[dD][89a-fA-F]%x%x', '?'))) then
     payload = cjson.encode(payload)
     if binary then payload = string.gsub(payload, '[\128-\255]', function(c) return string.format('\\u%04x', string.byte(c)) end) end
     payload = '{"class":"MalformedPayload","args":[' .. payload .. ']}'

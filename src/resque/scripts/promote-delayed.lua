@@ -11,13 +11,13 @@ Returns {commands, promoted, failed, lists that are empty now}; {commands, 0, 0,
       refused: then nothing has changed
 Keeps: an item is moved only if it is the one that was read; a list that others have changed meanwhile gives what its head still has.
       The texts that a client reads hold U+FFFD for what is no UTF-8: an item with such bytes is known by all its other bytes. No client
-      can name its `timestamps:` key, which stays.
+      can name its `timestamps:` key, which stays. So does a key that should be a list and is none: only the schedule forgets it.
 Longer than 60 lines, because these steps are safe only together.
 ]]
 -- include _queue-due
 local nlists = tonumber(ARGV[6])
 local key, at = 5 + nq + nlists, 7 + nlists
-local trims, emptied, drop, books, taken = {}, {}, {}, {}, {}
+local trims, emptied, lists, drop, books, taken = {}, {}, {}, {}, {}, {}
 local function ascii(text) return (string.gsub(text, '[\128-\255]+', '')) end
 local function cut(item, text, nth)
   local from, to = 0, nil
@@ -40,7 +40,11 @@ local lock = KEYS[key + nitems + 1]
 if lock and call('EXISTS', lock) == 1 then return {commands, 0, 0, -1} end
 for l = 1, nlists do
   local list, count, n = KEYS[5 + nq + l], tonumber(ARGV[6 + l]), 0
-  local items = call('LRANGE', list, 0, count)
+  commands = commands + 1
+  local items = redis.pcall('LRANGE', list, 0, count)
+  local islist = not (items.err and string.find(items.err, 'WRONGTYPE', 1, true))
+  if not islist then items = {} end
+  if items.err then return items end
   local open = true
   for i = 1, count do
     open = open and take(items[i], i)
@@ -52,7 +56,8 @@ for l = 1, nlists do
   end
   key = key + count
   if n == #items then
-    emptied[#emptied + 1], drop[#drop + 1] = list, list
+    emptied[#emptied + 1] = list
+    if islist then lists[#lists + 1], drop[#drop + 1] = list, list end
   elseif n > 0 then
     trims[list] = n
   end
@@ -76,12 +81,16 @@ local function remove()
   if type(reply) == 'number' then
     if covered then books = {} end
   else
-    for _, list in ipairs(emptied) do call('LTRIM', list, 1, 0) end
+    for _, list in ipairs(lists) do call('LTRIM', list, 1, 0) end
   end
 end
 local problem = move(remove)
 if problem then return problem end
-for _, book in ipairs(books) do call('SREM', book[1], book[2]) end
+-- What is left of the books does no harm: a key that is none of them must not keep the jobs back.
+for _, book in ipairs(books) do
+  commands = commands + 1
+  redis.pcall('SREM', book[1], book[2])
+end
 if #emptied > 0 then
   local seconds = {}
   for _, list in ipairs(emptied) do seconds[#seconds + 1] = string.sub(list, prefix + 9) end

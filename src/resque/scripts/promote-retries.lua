@@ -12,6 +12,11 @@ Keeps: a payload is the member's text from behind its first `,"payload":` to the
 -- include _queue-due
 -- include _place-of
 local numbers, unknown, names, done, places = {}, {}, {}, {}, {}
+-- Whether a client can name the queue by it: text in JSON, that is UTF-8. Airlift writes no other.
+local function istext(name)
+  local ok, value = pcall(cjson.decode, '[' .. string.gsub(name, '\\u[dD][89a-fA-F]%x%x', '?') .. ']')
+  return ok and type(value[1]) == 'string' and #value == 1 and not isbinary(name) and not string.find(name, '[%z\1-\31]')
+end
 for i = 1, nq do numbers[ARGV[7 + i]] = i end
 local now = ARGV[6]
 if now == '' then
@@ -22,10 +27,10 @@ for _, member in ipairs(call('ZRANGEBYSCORE', KEYS[5], '-inf', now, 'LIMIT', 0, 
   local name = string.match(member, '^{"id":"[^"]*","queue":(".-"),"')
   local _, head = string.find(member, ',"payload":', 1, true)
   local taken = true
-  if not name or not head or string.sub(member, -1) ~= '}' then
-    fail(member, ARGV[5], false)
-  elseif numbers[name] then
+  if name and numbers[name] and head and string.sub(member, -1) == '}' then
     promote(numbers[name], string.sub(member, head + 1, -2))
+  elseif not name or not istext(name) or not head or string.sub(member, -1) ~= '}' then
+    fail(member, ARGV[5], false)
   else
     if not unknown[name] then names[#names + 1] = name end
     unknown[name], taken = true, false

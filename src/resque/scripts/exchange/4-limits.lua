@@ -48,13 +48,19 @@ local function count()
 end
 
 local rates, starts, expires, extra = {}, {}, 0, 0
+local function readstarts(text)
+  local ok, list = pcall(cjson.decode, text)
+  ok = ok and type(list) == 'table' and #list % 2 == 1
+  for _, number in ipairs(ok and list or none) do ok = ok and type(number) == 'number' end
+  return ok and list
+end
 local function recall(names)
   for i, text in ipairs(call('HMGET', KEYS[11], unpack(names))) do
     local rate = rates[names[i]]
     if not rate then
-      expires = tonumber(text or 0)
+      expires = tonumber(text or 0) or 0
     else
-      local old, ms = cjson.decode(text or '[0]'), rate.limit.ms
+      local old, ms = readstarts(text or '[0]') or {0}, rate.limit.ms
       rate.list = {math.max(old[1], ms)}
       if not text then extra = extra + 2 end
       for j = 2, #old, 2 do
@@ -72,10 +78,7 @@ local function may(class, name)
   if off[class] then paused = 1 return false end
   local limit, rate = limits[class], rates[name]
   if limit.running and not busy then count() end
-  if limit.running and (busy[name] or 0) >= limit.running then
-    limited = 1
-    return false
-  end
+  if limit.running and (busy[name] or 0) >= limit.running then limited = 1 return false end
   if not rate or rate.sum < limit.jobs then return true end
   local wait = rate.first + limit.ms - now()
   limited, frees = 1, frees > 0 and math.min(frees, wait) or wait
@@ -109,8 +112,8 @@ local function keepstarts()
   commands = commands + 1
   local some, stale = redis.pcall('HRANDFIELD', KEYS[11], extra, 'WITHVALUES'), {}
   for i = 1, #some, 2 do
-    local list = cjson.decode(some[i + 1])
-    if type(list) == 'table' and list[#list - 1] + list[1] <= now() then stale[#stale + 1] = some[i] end
+    local list = some[i] ~= 'until' and (readstarts(some[i + 1]) or {0})
+    if list and (list[#list - 1] or 0) + list[1] <= now() then stale[#stale + 1] = some[i] end
   end
   if #stale > 0 then call('HDEL', KEYS[11], unpack(stale)) end
 end
