@@ -104,6 +104,26 @@ describeBesideRuby("jobs between Ruby and a drain", () => {
     expect((await app.queues.list()).total).toBe(0);
   });
 
+  test("enqueue.rb, a producer for other tests: it prints the bytes of each payload that it enqueues", async () => {
+    const { redis } = world;
+    const lines = async (...options: string[]): Promise<string[]> => {
+      const producer = world.start(["enqueue.rb", "20", "a", "b", ...options]);
+      const printed = [];
+      for (let n = 0; n < 20; n++) printed.push(await producer.line());
+      expect(await producer.ended).toBe(0);
+      return printed;
+    };
+    const printed = await lines("--from", "5", "--class", "Echo");
+    expect(printed[0]).toBe('{"class":"Echo","args":[5,"é\u2028<&>/\\n"]}');
+    expect([
+      ...(await redis.lrange("resque:queue:a", 0, -1)),
+      ...(await redis.lrange("resque:queue:b", 0, -1)),
+    ]).toEqual([0, 1].flatMap((odd) => printed.filter((_, index) => index % 2 === odd)));
+    const delayed = await lines("--delay", "3600");
+    const { jobs } = await world.app({ queues: ["a"], jobs: [] }).delayed.list({ limit: 100 });
+    expect(jobs.map(({ raw }) => raw.replace(/,"queue":"[ab]"\}$/, "}")).sort()).toEqual(delayed.sort());
+  });
+
   test("a Ruby worker and a drain on the same queues: each job once, counted once", async () => {
     const { redis } = world;
     const ours: number[] = [];
