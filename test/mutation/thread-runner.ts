@@ -44,7 +44,7 @@ export default class MutationRunner extends TestRunner {
   readonly #alive = new Map(this.#plan.mutants.map((mutant) => [mutant.id, { ...mutant }]));
   readonly #byCoverage = Map.groupBy(this.#plan.mutants, ({ coveredAs }) => coveredAs);
   readonly #done = new Set(this.#plan.done);
-  #uncaught: unknown;
+  #uncaught: string | undefined;
   /** No mutant has failed in this thread. */
   #isFresh = true;
   #isSpoilt = false;
@@ -57,8 +57,9 @@ export default class MutationRunner extends TestRunner {
 
   constructor(config: TestRunnerConfig) {
     super(config);
-    const note = (error: unknown): void => {
-      this.#uncaught = error ?? "nothing";
+    const note = (): void => {
+      // Whatever it is, it may be such that nothing can be read of it.
+      this.#uncaught = "something was thrown that nobody caught";
     };
     process.on("unhandledRejection", note);
     process.on("uncaughtException", note);
@@ -90,12 +91,12 @@ export default class MutationRunner extends TestRunner {
 
   async runTask(test: RunnerTestCase): Promise<void> {
     const run = TestRunner.getTestFn(test as never) as () => Promise<void>;
-    if (this.#step.kind !== "mutant" && this.#step.kind !== "again") return run();
     const limitMs = SLACK_MS + HANG_FACTOR * this.#baseMs;
     const sinceMs = threadMs();
     let timer: ReturnType<typeof setInterval> | undefined;
     const hung = new Promise<never>((_, reject) => {
       timer = setInterval(() => {
+        if (!("mutant" in this.#step)) return;
         if (threadMs() - sinceMs < limitMs) return;
         this.#hasHung = true;
         reject(new Error("hangs"));
@@ -103,6 +104,9 @@ export default class MutationRunner extends TestRunner {
     });
     try {
       await Promise.race([run(), hung]);
+    } catch (error) {
+      // Not the error itself, whose difference between two large values would be worked out for people to read.
+      throw new Error(messageOf(error));
     } finally {
       clearInterval(timer);
     }
@@ -118,11 +122,7 @@ export default class MutationRunner extends TestRunner {
     const { result } = test;
     if (!result || result.state === "skip" || (result as { pending?: boolean }).pending) return;
     const why = this.#uncaught ?? (result.state === "fail" ? result.errors?.at(-1)?.message : undefined);
-    const next = this.#next(
-      nameOf(test),
-      why === undefined ? undefined : String(why),
-      performance.now() - this.#startedMs,
-    );
+    const next = this.#next(nameOf(test), why, performance.now() - this.#startedMs);
     if (next) this.#step = next;
     else if (!this.#isSpoilt) write(this.#plan, ["done", nameOf(test)]);
     // Only what has failed is tried again.
@@ -195,6 +195,14 @@ export default class MutationRunner extends TestRunner {
   #nextMutant(): Step | undefined {
     const mutant = this.#left.shift();
     return mutant && { kind: "mutant", mutant };
+  }
+}
+
+function messageOf(error: unknown): string {
+  try {
+    return String((error as Error).message).split("\n", 1)[0] ?? "";
+  } catch {
+    return "an error that cannot be read";
   }
 }
 
