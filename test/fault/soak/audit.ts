@@ -14,7 +14,10 @@ export interface Violation {
 const keys = createKeys();
 
 /** Looks at everything that is in Redis when all is over, and compares it with what must be there. */
-export async function auditRedis(redis: Redis, jobs: readonly SoakJob[]): Promise<readonly Violation[]> {
+export async function auditRedis(
+  redis: Redis,
+  jobs: readonly SoakJob[],
+): Promise<{ readonly processed: number; readonly violations: readonly Violation[] }> {
   const violations: Violation[] = [];
   const mustFail = new Map(jobs.filter(({ ending }) => ending !== "done").map((job) => [job.id, job]));
   const count = (name: string, actual: unknown, expected: number): void => {
@@ -29,7 +32,8 @@ export async function auditRedis(redis: Redis, jobs: readonly SoakJob[]): Promis
   const queues = (await redis.smembers(keys.queues)).sort();
   const unknown = queues.filter((queue) => !(SOAK_QUEUES as readonly string[]).includes(queue));
   if (unknown.length > 0) violations.push({ text: `${keys.queues} holds ${unknown.join(", ")}` });
-  count("stat:processed", await redis.get(keys.processed), jobs.length);
+  const processed = await redis.get(keys.processed);
+  count("stat:processed", processed, jobs.length);
   count("stat:failed", await redis.get(keys.failures), mustFail.size);
 
   const seen = new Set<number>();
@@ -47,7 +51,7 @@ export async function auditRedis(redis: Redis, jobs: readonly SoakJob[]): Promis
     }
   }
   for (const id of mustFail.keys()) if (!seen.has(id)) violations.push({ text: `job ${id} is not in failed`, job: id });
-  return violations;
+  return { processed: Number(processed), violations };
 }
 
 const ENTRY =

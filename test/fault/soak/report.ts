@@ -28,7 +28,8 @@ export function reportSoak(record: SoakRecord, options: SoakOptions): SoakReport
     told.add(job);
     return [text, ...ledgerOf(job, record, verdict).map((line) => `    ${line}`)].join("\n");
   });
-  const lost = record.jobs.filter(({ id, ending }) => runs(ending) && !verdict.runs.has(id)).length;
+  const neverRan = record.jobs.filter(({ id, ending }) => runs(ending) && !verdict.runs.has(id)).length;
+  const lost = Math.max(neverRan, record.jobs.length - record.processed);
   return { broken, lost, duplicates: verdict.duplicates, table: tableOf({ record, options, verdict, lost }) };
 }
 
@@ -37,7 +38,7 @@ function runs(ending: SoakJob["ending"]): boolean {
   return ending === "done" || ending === "failed";
 }
 
-function violationsOf({ jobs, lines }: SoakRecord, verdict: Verdict): Violation[] {
+function violationsOf({ jobs, processed }: SoakRecord, verdict: Verdict): Violation[] {
   const violations: Violation[] = [];
   const byId = new Map(jobs.map((job) => [job.id, job]));
   for (const { id, ending } of jobs) {
@@ -59,8 +60,15 @@ function violationsOf({ jobs, lines }: SoakRecord, verdict: Verdict): Violation[
     violations.push({ text: `job ${job} ran more than once for no known reason`, job });
   }
   for (const job of verdict.settledTwice) violations.push({ text: `job ${job} was settled twice`, job });
-  const failed = lines.filter(({ phase }) => phase === "drain-failed");
-  return violations.concat(failed.length > jobs.length ? [{ text: "drains do nothing but fail" }] : []);
+  if (processed < jobs.length) {
+    // Of those that ran, the lost are among the ones of whose end nobody was told.
+    for (const [job, ofJob] of verdict.runs) {
+      if (ofJob.every(({ settledMs }) => settledMs === undefined)) {
+        violations.push({ text: `job ${job} ran, and may be one of those that were never settled`, job });
+      }
+    }
+  }
+  return violations;
 }
 
 /** White space at a payload's end gives way to the member that recovery writes. */
@@ -102,7 +110,7 @@ interface TableInput {
 
 function tableOf({ record, options, verdict, lost }: TableInput): string {
   const { jobs, events, reports, requests, commands, faults, durationMs } = record;
-  const settled = jobs.length - lost;
+  const gaveUp = record.lines.filter(({ phase }) => phase === "drain-failed").length;
   const started = events.filter(({ kind }) => kind === "started").length;
   const done = (kind: string): number => events.filter((event) => event.kind === kind).length;
   const perJob = (count: number): string => `${whole(count)} (${(count / jobs.length).toFixed(2)} a job)`;
@@ -112,7 +120,7 @@ function tableOf({ record, options, verdict, lost }: TableInput): string {
     ["jobs", whole(jobs.length)],
     ["  that fail, or are none", whole(jobs.filter(({ ending }) => ending !== "done").length)],
     ["  lost", whole(lost)],
-    ["  settled", whole(settled)],
+    ["  settled", whole(record.processed)],
     ["  run more than once", whole([...verdict.runs.values()].filter((of) => of.length > 1).length)],
     ["runs beyond the first, held by a process that was", ""],
     ...CAUSES.map((cause) => [`  ${CAUSE_TEXTS[cause]}`, whole(verdict.duplicates[cause])] as const),
@@ -121,7 +129,7 @@ function tableOf({ record, options, verdict, lost }: TableInput): string {
     ["  p50, p99, longest", percentiles(verdict.recoveryMs)],
     ["processes started", whole(started)],
     ["  killed, frozen", `${whole(done("killed"))}, ${whole(done("frozen"))}`],
-    ["drains that lived to their end", whole(reports.length)],
+    ["drains that ended, gave up", `${whole(reports.length)}, ${whole(gaveUp)}`],
     ["requests", perJob(requests)],
     ["commands that Redis carried out", perJob(commands)],
     ["faults", whole(Object.values(faults).reduce((sum, count) => sum + count, 0))],

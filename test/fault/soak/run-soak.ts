@@ -36,6 +36,8 @@ export interface SoakRecord {
   readonly lines: readonly RunLine[];
   readonly events: readonly HostEvent[];
   readonly claimsOf: (job: number) => readonly SeenClaim[];
+  /** How many jobs Redis says were settled. */
+  readonly processed: number;
   /** What is wrong in Redis, or with processes. */
   readonly violations: readonly Violation[];
   /** Faults that were injected, by kind. */
@@ -57,6 +59,8 @@ export interface DrainReportLine {
   readonly requests: number;
 }
 
+/** So much is there when the drains begin: as long as they are behind, they hold as much as they can. */
+const FIRST_SHARE = 0.4;
 /** Without any progress for so long, what is not settled counts as lost. */
 const STUCK_MS = 60_000;
 const WAVE_MS = 4_000;
@@ -88,58 +92,69 @@ export async function runSoak(options: SoakOptions): Promise<SoakRecord> {
   );
 
   const jobs = makeJobs(seed, options.jobs);
-  const waves = toWaves(jobs, Math.max(2, Math.round(options.produceForMs / WAVE_MS)));
-  await producers.produce(waves[0] ?? []);
+  const [first = [], ...waves] = toWaves(jobs, Math.max(2, Math.round(options.produceForMs / WAVE_MS)));
+  await producers.produce(first);
 
   const events: HostEvent[] = [];
   const reports: DrainReportLine[] = [];
-  const said: Record<string, number> = {};
-  const hosts = HOSTS.map(({ name, clock, queues }) =>
-    startDrainHost({
-      ...{ name, clock, module: new URL("drain-process.ts", import.meta.url) },
-      settingsOf: (processName): DrainSettings => ({
-        ...{ name: processName, url: proxy.urlFor(processName), token: TEST_TOKEN, queues, logFile, seed },
-        ...{ leaseMs: tempo.leaseMs, requestTimeoutMs: tempo.requestTimeoutMs },
-        ...{ jobTimeoutMs: JOB_TIMEOUT_MS, tickMs: TICK_MS },
-      }),
-      onEvent: (event) => events.push(event),
-      onLine(line) {
-        const { report, error } = line as { report?: DrainReportLine; error?: string };
-        if (report) reports.push(report);
-        if (error) said[error] = (said[error] ?? 0) + 1;
-      },
-    }),
-  );
+  const hosts = startHosts({ proxy, logFile, seed, tempo, events, reports });
   stack.defer(async () => void (await Promise.all(hosts.map((host) => host.abort()))));
   const plan = playFaults(seed, soakFaults({ hosts, redis, proxy, tempo }));
-  const stage: Stage = { ...options, hosts, redis, proxy, plan, startedMs };
   const aborted = Promise.withResolvers<never>();
   aborted.promise.catch(() => undefined);
   signal?.addEventListener("abort", () => aborted.reject(signal.reason), { once: true });
   const broken = Promise.race([aborted.promise, plan.failed, redis.died]);
+  const play = async (): Promise<void> => {
+    const fromMs = monotonicMs();
+    for (const [index, wave] of waves.entries()) {
+      await waitUntil(fromMs + (index * options.produceForMs) / waves.length);
+      await plan.without(REDIS_LOCK, () => producers.produce(wave));
+    }
+    await finish({ ...options, hosts, redis, proxy, plan, startedMs });
+  };
   try {
-    const produceRest = async (): Promise<void> => {
-      for (const [index, wave] of waves.slice(1).entries()) {
-        await waitUntil(startedMs + ((index + 1) * options.produceForMs) / waves.length);
-        await plan.without(REDIS_LOCK, () => producers.produce(wave));
-      }
-    };
-    await Promise.race([broken, produceRest()]);
-    await Promise.race([broken, finish(stage)]);
+    await Promise.race([broken, play()]);
   } catch (error) {
     // What is under way may wait for what will not come any more; it ends with this process.
     void plan.stop().catch(() => undefined);
     throw error;
   }
   const lines = [...readRunLog(logFile), ...standstills].sort((a, b) => a.atMs - b.atMs);
-  const violations = [...(await auditRedis(redis.client, jobs)), ...auditProcesses(events)];
-  const commands = await redis.countCommands();
+  const { processed, violations } = await auditRedis(redis.client, jobs);
   return {
-    ...{ jobs, lines, events, claimsOf: claims.of, violations, reports, commands },
+    ...{ jobs, lines, events, claimsOf: claims.of, reports, processed },
+    violations: [...violations, ...auditProcesses(events)],
     faults: { ...proxy.injected, ...plan.counts },
     requests: proxy.requests,
+    commands: await redis.countCommands(),
     durationMs: monotonicMs() - startedMs,
   };
+}
+
+interface HostsOptions extends Pick<SoakOptions, "seed" | "tempo"> {
+  readonly proxy: FaultProxy;
+  readonly logFile: string;
+  /** Filled while they run. */
+  readonly events: HostEvent[];
+  readonly reports: DrainReportLine[];
+}
+
+function startHosts({ proxy, logFile, seed, tempo, events, reports }: HostsOptions): DrainHost[] {
+  const { leaseMs, requestTimeoutMs } = tempo;
+  return HOSTS.map(({ name, clock, queues }) =>
+    startDrainHost({
+      ...{ name, clock, module: new URL("drain-process.ts", import.meta.url) },
+      settingsOf: (processName): DrainSettings => ({
+        ...{ name: processName, url: proxy.urlFor(processName), token: TEST_TOKEN, queues, logFile, seed },
+        ...{ leaseMs, requestTimeoutMs, jobTimeoutMs: JOB_TIMEOUT_MS, tickMs: TICK_MS },
+      }),
+      onEvent: (event) => events.push(event),
+      onLine(line) {
+        const { report } = line as { report?: DrainReportLine };
+        if (report) reports.push(report);
+      },
+    }),
+  );
 }
 
 interface Stage extends SoakOptions {
@@ -203,8 +218,12 @@ function auditProcesses(events: readonly HostEvent[]): Violation[] {
 }
 
 function toWaves(jobs: readonly SoakJob[], count: number): SoakJob[][] {
-  const size = Math.ceil(jobs.length / count);
-  return Array.from({ length: count }, (_, index) => jobs.slice(index * size, (index + 1) * size));
+  const first = Math.ceil(jobs.length * FIRST_SHARE);
+  const size = Math.ceil((jobs.length - first) / (count - 1));
+  const rest = Array.from({ length: count - 1 }, (_, index) =>
+    jobs.slice(first + index * size, first + (index + 1) * size),
+  );
+  return [jobs.slice(0, first), ...rest];
 }
 
 async function waitUntil(atMs: number): Promise<void> {
