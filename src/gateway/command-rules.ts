@@ -55,8 +55,9 @@ function waits(command: readonly (string | Uint8Array)[]): boolean {
   return false;
 }
 
+/** Up to its first NUL, as Redis compares names, though not always. */
 function wordAt(command: readonly (string | Uint8Array)[], index: number): string {
-  return String(command[index] ?? "").toUpperCase();
+  return (String(command[index] ?? "").split("\0", 1)[0] as string).toUpperCase();
 }
 
 function unavailable(name: string): string {

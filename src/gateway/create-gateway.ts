@@ -86,6 +86,8 @@ export function createGateway(options: GatewayOptions): Hono {
     if (error instanceof BodyTooLargeError) return answer(413, { error: error.message });
     // No code of Redis' before it, so that clients do not take it for an answer of Redis'.
     if (isStoreError(error)) return answer(503, { error: `Redis is unavailable (${error.message})` });
+    if (error instanceof RangeError)
+      return answer(500, { error: "the reply is too large for JSON, or nested too deeply" });
     return answer(500, { error: "internal error" });
   });
   return app;

@@ -131,6 +131,7 @@ class OwnConnection implements RawRedis {
     } catch (error) {
       throw connectionError(this.description, this.#lastError ?? error);
     }
+    guardParser(redis.stream);
     await this.#selectDatabase(redis);
     return redis;
   }
@@ -142,6 +143,23 @@ class OwnConnection implements RawRedis {
     if (!(reply instanceof Error)) return;
     redis.disconnect();
     throw new StoreError(reasonOfReply(reply.message), `${this.description}: ${redactReply(reply.message)}`);
+  }
+}
+
+/**
+ * A reply that ioredis' parser cannot read, as one that is nested thousands of levels deep, would end the process: it throws where nobody can
+ * catch. Like this it ends the connection, and what waits for replies on it is told so.
+ */
+function guardParser(stream: Redis["stream"]): void {
+  for (const listener of stream.listeners("data")) {
+    stream.off("data", listener as (chunk: Buffer) => void);
+    stream.on("data", (chunk: Buffer) => {
+      try {
+        listener.call(stream, chunk);
+      } catch (error) {
+        stream.destroy(error as Error);
+      }
+    });
   }
 }
 
