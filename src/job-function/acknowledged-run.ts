@@ -54,30 +54,39 @@ export function createAcknowledgedRun(
     return repeat(call, { clock, random, untilMs: () => untilMs, onRetry: () => undefined });
   };
 
-  const isLate = ({ job }: DetachedJob, leaseMs: number, deadlineMs: number): boolean => {
+  const isLate = ({ job }: DetachedJob, leaseMs: number, leaseEndMs: number): boolean => {
     const definition = job.kind === "job" ? registry.find(job.class) : undefined;
     const wantedMs = Math.min(definition?.timeoutMs ?? timeoutMs, leaseMs - marginMs);
-    return deadlineMs - marginMs - nowMs() < wantedMs * LATE_SHARE;
+    return leaseEndMs - marginMs - nowMs() < wantedMs * LATE_SHARE;
   };
 
-  return async (received, { deadlineMs, hostEndMs, ...host }) => {
+  /** When the job's lease ends, by our clock: the drain's may show another time. Undefined if it waits no more. */
+  const leaseEndOf = (job: DetachedJob, hostEndMs: number): Promise<number | undefined> =>
+    patiently(async () => {
+      const askedMs = nowMs();
+      const leftMs = await acks.leaseLeftMs(job);
+      return leftMs === undefined ? undefined : askedMs + leftMs;
+    }, hostEndMs);
+
+  return async (received, { hostEndMs, ...host }) => {
     const { queue, job, ack = {} } = received;
     const detached = { queue, job, ack };
     const say = (message: string, fields: Record<string, unknown> = {}): void =>
       logger.warn(message, { queue, ...(job.kind === "job" && { class: job.class }), ...fields });
-    if (!(await patiently(() => acks.isWaiting(detached), hostEndMs))) {
+    const leaseEndMs = await leaseEndOf(detached, hostEndMs);
+    if (leaseEndMs === undefined) {
       // A host that delivers twice, or late: it runs, or ran, elsewhere.
       say("a job came that is not waiting to be acknowledged any more; it was not run");
       return { kind: "release" };
     }
     const hooks = deps.hooks?.openDrain();
     const { status, leaseMs } = ack as { status?: { results?: boolean }; leaseMs?: number };
-    const run: EndedRun = isLate(detached, leaseMs ?? 0, deadlineMs)
+    const run: EndedRun = isLate(detached, leaseMs ?? 0, leaseEndMs)
       ? { outcome: LATE, endedMs: nowMs(), durationMs: 0 }
       : await runJob(
           received,
           { ...deps, hooks, keepsResult: (definition) => status?.results || hooks?.keepsResult(definition) || false },
-          { timeoutMs, endMs: Math.min(deadlineMs, hostEndMs) - marginMs, ...host },
+          { timeoutMs, endMs: Math.min(leaseEndMs, hostEndMs) - marginMs, ...host },
         );
     const ended = { ...detached, ...run, worker: `${worker}:1:${queue}` };
     try {

@@ -95,8 +95,8 @@ export type EndedJob = DetachedJob &
 
 /** Settles jobs that were detached. */
 export interface AckStore {
-  /** Whether the job still waits for its acknowledgement. One command. */
-  isWaiting(job: DetachedJob): Promise<boolean>;
+  /** How long the job's lease still lasts, by Redis' clock; undefined if it does not wait for its acknowledgement any more. Two commands. */
+  leaseLeftMs(job: DetachedJob): Promise<number | undefined>;
   /**
    * Ends a job, or gives it back, as the exchange of a drain does. May be repeated.
    *
@@ -109,10 +109,13 @@ export function createAckStore(options: AckStoreOptions): AckStore {
   const { client, keys, registry, nowMs, usage = { commands: 0, requests: 0 } } = options;
   const locks = createDrainLocks({ client, keys, registry, usage, bigIntegers: options.bigIntegers });
   return {
-    async isWaiting({ ack, job: { raw } }) {
+    async leaseLeftMs({ ack, job: { raw } }) {
       const { head, cut, append } = readAck(ack);
       const entry = `${head}${withEnd(raw, { cutBytes: cut, append })}}`;
-      return (await client.command(["ZSCORE", keys.retries, entry], { usage })) !== null;
+      const [endMs, time] = await client.pipeline([["ZSCORE", keys.retries, entry], ["TIME"]], { usage });
+      if (endMs === null) return undefined;
+      const [seconds, micros] = time as string[];
+      return Number(endMs) - Number(seconds) * 1_000 - Math.floor(Number(micros) / 1_000);
     },
     async settle(ended) {
       const { queue, job, outcome } = ended;

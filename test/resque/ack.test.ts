@@ -152,13 +152,15 @@ describe.each(setups())("acknowledgements over $name", (setup) => {
     expect(await look()).toEqual(before);
   });
 
-  test("tell whether a job still waits for one", async () => {
+  test("tell whether a job still waits for one, and how long its lease lasts by Redis' clock", async () => {
     const { claim, ack } = await handOver(world);
     const acks = createAckStore({ client: world.client, keys: world.keys, registry, nowMs: Date.now });
     const job = { ack, queue: "q", job: claim.job };
-    expect(await acks.isWaiting(job)).toBe(true);
+    const leftMs = await acks.leaseLeftMs(job);
+    expect(leftMs).toBeLessThanOrEqual(60_000);
+    expect(leftMs).toBeGreaterThan(30_000);
     await acks.settle({ ...job, outcome: { kind: "ok" }, worker: "w" });
-    expect(await acks.isWaiting(job)).toBe(false);
+    expect(await acks.leaseLeftMs(job)).toBeUndefined();
   });
 
   test("settle no job but their own: two of the same payload are two", async () => {
@@ -168,7 +170,7 @@ describe.each(setups())("acknowledgements over $name", (setup) => {
     expect(
       await acks.settle({ ack: one.ack, queue: "q", job: one.claim.job, outcome: { kind: "ok" }, worker: "w" }),
     ).toBe(true);
-    expect(await acks.isWaiting({ ack: two.ack, queue: "q", job: two.claim.job })).toBe(true);
+    expect(await acks.leaseLeftMs({ ack: two.ack, queue: "q", job: two.claim.job })).toBeDefined();
   });
 
   test("keep to the drain's failed lists and their length", async () => {
@@ -225,7 +227,7 @@ describe.each(setups())("acknowledgements over $name", (setup) => {
     const { claim } = await handOver(world);
     const acks = createAckStore({ client: world.client, keys: world.keys, registry, nowMs: Date.now });
     const job = { ack, queue: "q", job: claim.job };
-    await expect(acks.isWaiting(job)).rejects.toThrow(UsageError);
+    await expect(acks.leaseLeftMs(job)).rejects.toThrow(UsageError);
     await expect(acks.settle({ ...job, outcome: { kind: "ok" }, worker: "w" })).rejects.toThrow(UsageError);
   });
 

@@ -240,14 +240,32 @@ describe.each(setups())("jobs that a Lambda function acknowledges over $name", (
     aws.behave({ kind: "answers", payload: "" });
     await world.push("q", payload(1));
     await app(jobs).drain();
-    const event = { ...(aws.calls[0]?.event as object), deadlineMs: Date.now() + 10_000 };
-    await handler(event, { awsRequestId: "r", getRemainingTimeInMillis: () => 900_000 });
+    for (const [member] of await waiting()) await world.send(["ZADD", world.keys.retries, Date.now() + 10_000, member]);
+    await handler(aws.calls[0]?.event, { awsRequestId: "r", getRemainingTimeInMillis: () => 900_000 });
     expect(runs).toBe(0);
     expect((await waiting()).map(([text]) => text)).toEqual([
       expect.stringContaining(`"attempt":1,"payload":${payload(1)}}`),
     ]);
     expect(await counters()).toEqual([0, 0]);
   });
+
+  test.each([-3_600_000, 3_600_000])(
+    "a drain whose clock is wrong by %i ms changes nothing of that",
+    async (wrongMs) => {
+      const seen: number[] = [];
+      const jobs = [noop((_, { deadlineMs }) => void seen.push(deadlineMs - Date.now()), { timeoutMs: 300_000 })];
+      const handler = deploy(jobs);
+      aws.behave({ kind: "answers", payload: "" });
+      await world.push("q", payload(1));
+      await app(jobs).drain();
+      const event = { ...(aws.calls[0]?.event as object), deadlineMs: Date.now() + 60_000 + wrongMs };
+      await handler(event, { awsRequestId: "r", getRemainingTimeInMillis: () => 900_000 });
+      expect(await counters()).toEqual([1, 0]);
+      // As long as its lease lasts, less the margin.
+      expect(seen[0]).toBeLessThanOrEqual(59_000);
+      expect(seen[0]).toBeGreaterThan(30_000);
+    },
+  );
 
   test("one that does not end in its function's time fails by that, before the host ends it", async () => {
     const jobs = [noop(() => new Promise(() => undefined))];
@@ -358,7 +376,7 @@ describe.each(setups())("jobs that a Lambda function acknowledges over $name", (
   });
 
   test.runIf(setup.server === "redis-server")(
-    "it costs 5 commands in the function, and none more in the drain",
+    "it costs 6 commands in the function, and none more in the drain",
     async () => {
       const jobs = [noop()];
       deploy(jobs);
@@ -376,7 +394,7 @@ describe.each(setups())("jobs that a Lambda function acknowledges over $name", (
       expect(commands).toBe(local.commands + 1);
       const handler = deploy(jobs);
       await handler(event[0]?.event, { awsRequestId: "r", getRemainingTimeInMillis: () => 60_000 });
-      expect(await world.countCommands()).toBe(5);
+      expect(await world.countCommands()).toBe(6);
       gate.open();
     },
   );
