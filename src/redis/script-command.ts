@@ -33,7 +33,10 @@ export function evalCommand(call: ScriptCall, form: ScriptForm): (string | numbe
 
 /** A pipeline's items as commands. */
 export function toCommands(items: readonly (RedisCommand | ScriptCall)[], form: ScriptForm): RedisCommand[] {
-  return items.map((item) => (isScriptCall(item) ? evalshaCommand(item, form) : item));
+  return items.map((item) => {
+    if (!isScriptCall(item)) return item;
+    return item.inFull ? evalCommand(item, form) : evalshaCommand(item, form);
+  });
 }
 
 /** The script calls among a pipeline's items that the server did not know, and so did not run. */

@@ -26,6 +26,8 @@ export interface ScriptCall {
   readonly script: LuaScript;
   readonly keys: readonly string[];
   readonly args: readonly (string | number)[];
+  /** In a pipeline it goes with its text, so that it keeps its place even if the server does not know it. */
+  readonly inFull?: boolean;
 }
 
 /**
@@ -50,7 +52,8 @@ export interface RedisClient {
   command(command: RedisCommand, options?: CallOptions): Promise<RedisReply>;
   /**
    * Sends the items in one request; they run in order, not atomically. Rejects with the first item's error, the others having
-   * run. Calls of scripts that the server does not know are sent again after the others, with the scripts' text.
+   * run. Calls of scripts that the server does not know are sent again after the others, with the scripts' text; those that
+   * must not come later than the others are sent so at once, by `inFull`.
    */
   pipeline(items: readonly (RedisCommand | ScriptCall)[], options?: CallOptions): Promise<RedisReply[]>;
   /** MULTI/EXEC in one request: all items or none. */

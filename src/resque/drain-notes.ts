@@ -64,7 +64,6 @@ export function createDrainNotes({ client, keys, own, status, usage, ...clocks }
   const shown: boolean[] = [];
   /** By our clock. */
   let expireAtMs = Number.NEGATIVE_INFINITY;
-  let isScriptKnown = false;
   let isGivenUp = false;
   const toRedisMs = (ourMs: number): number => Math.round(ourMs + clocks.clockOffsetMs());
 
@@ -130,15 +129,17 @@ export function createDrainNotes({ client, keys, own, status, usage, ...clocks }
   };
 
   /**
-   * Writes all but what one request may carry, and returns that. The first time it writes everything: a script that Redis does not know is
-   * sent again behind the rest of its request, but this one must come before the exchange.
+   * What goes before the request that ends these jobs' claims. In full: a Redis that has forgotten this script alone would otherwise be told it
+   * behind that, when nobody holds the jobs any more.
    */
+  const beforeEnd = (writes: readonly StatusWrite[]): readonly ScriptCall[] =>
+    chunksOf(writes).map((chunk) => ({ ...statusCall(chunk), inFull: true }));
+
+  /** Writes all but what one request may carry, and returns that. */
   const writeMost = async (writes: readonly StatusWrite[]): Promise<readonly ScriptCall[]> => {
-    const calls = chunksOf(writes).map(statusCall);
-    const last = isScriptKnown ? calls.pop() : undefined;
-    for (const call of calls) read([await client.script(call, { usage })]);
-    isScriptKnown ||= calls.length > 0;
-    return last ? [last] : [];
+    const calls = beforeEnd(writes);
+    for (const call of calls.slice(0, -1)) read([await client.script(call, { usage })]);
+    return calls.slice(-1);
   };
 
   return {
@@ -164,7 +165,6 @@ export function createDrainNotes({ client, keys, own, status, usage, ...clocks }
       try {
         const replies = await client.pipeline([...calls, ...checkInItems(notes)], { usage });
         read(replies.slice(0, calls.length));
-        isScriptKnown ||= calls.length > 0;
       } catch (error) {
         throw refused(error);
       }
@@ -175,7 +175,7 @@ export function createDrainNotes({ client, keys, own, status, usage, ...clocks }
         const ttlMs = claim && optionsOf(claim)?.ttlMs;
         return !claim || ttlMs === undefined ? [] : [{ claim, ttlMs, text: queuedText(claim), isFirst: false }];
       });
-      return ride(chunksOf(writes).map(statusCall), clearItems([...shown.keys()]));
+      return ride(beforeEnd(writes), clearItems([...shown.keys()]));
     },
     refused,
   };

@@ -141,6 +141,15 @@ export function testRedisClient(setup: Setup, factory: ClientFactory): void {
         await client.pipeline([call], { usage: again });
         expect(again).toEqual({ commands: 1, requests: 1 });
       });
+
+      test("send a script in full that must keep its place", async () => {
+        const script = toScript(`return {redis.call('GET', KEYS[1]), '${randomUUID()}'}`);
+        const call = { script, keys: [key("a")], args: [], inFull: true };
+        const usage = newUsage();
+        const replies = await client.pipeline([["SET", key("a"), 1], call, ["INCR", key("a")]], { usage });
+        expect(replies).toEqual(["OK", ["1", expect.any(String)], 2]);
+        expect(usage).toEqual({ commands: 3, requests: 1 });
+      });
     });
 
     describe("transactions", () => {
