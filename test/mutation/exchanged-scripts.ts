@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { luaSources } from "../../scripts/lua-sources.ts";
+import { existsSync, readFileSync } from "node:fs";
+import { type LuaSource, luaSources } from "../../scripts/lua-sources.ts";
 
 export interface ReplacedScript {
   readonly source: string;
@@ -9,7 +9,14 @@ export interface ReplacedScript {
 }
 
 export const SCRIPTS = "src/resque/scripts/";
+/** In the sandbox: the scripts as they are when it is seen what of them a test reaches, and the log in which they tell it. */
+export const COVERING = "covering.json";
+export const LOG = "redis.log";
+/** A line of the log that tells it ends in this, and the block's name. */
+export const COVERED = "covered ";
+const root = new URL("../../", import.meta.url);
 const KEY_LOCKING_HEADER = "#!lua flags=allow-key-locking\n";
+let logLength = 0;
 const texts = new Map<string, string>();
 const sha1 = (text: string): string => createHash("sha1").update(text).digest("hex");
 
@@ -21,15 +28,34 @@ export function exchangedScripts(
 ): Readonly<Record<string, ReplacedScript>> {
   const changed = file.slice(SCRIPTS.length);
   const read = (path: string): string => {
-    const text = texts.get(path) ?? readFileSync(new URL(`../../${SCRIPTS}${path}`, import.meta.url), "utf8");
+    const text = texts.get(path) ?? readFileSync(new URL(SCRIPTS + path, root), "utf8");
     texts.set(path, text);
     return path === changed ? text.slice(0, edit.from) + replacement + text.slice(edit.to) : text;
   };
-  const concerned = luaSources(read).filter(({ files }) => files.includes(changed));
+  return toReplacements(luaSources(read).filter(({ files }) => files.includes(changed)));
+}
+
+export function toReplacements(scripts: readonly LuaSource[]): Readonly<Record<string, ReplacedScript>> {
   return Object.fromEntries(
-    concerned.map(({ name, source }) => [
+    scripts.map(({ name, source }) => [
       name,
       { source, sha1: sha1(source), keyLockingSha1: sha1(KEY_LOCKING_HEADER + source) },
     ]),
   );
+}
+
+/** The scripts that tell what is reached; undefined where none are mutated. */
+export function coveringScripts(): Readonly<Record<string, ReplacedScript>> | undefined {
+  const file = new URL(COVERING, root);
+  if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8"));
+  return undefined;
+}
+
+/** The names of the blocks that were reached since the last call. */
+export function reachedBlocks(): readonly string[] {
+  const log = new URL(LOG, root);
+  const text = existsSync(log) ? readFileSync(log, "utf8") : "";
+  const names = [...text.slice(logLength).matchAll(new RegExp(`${COVERED}.*$`, "gm"))].map(([name]) => name);
+  logLength = text.length;
+  return [...new Set(names)];
 }

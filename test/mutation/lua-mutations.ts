@@ -6,6 +6,8 @@ export interface Mutation {
   readonly from: number;
   readonly to: number;
   readonly replacement: string;
+  /** Where the innermost block begins that it is in; undefined outside of all. */
+  readonly block: number | undefined;
 }
 
 /** A node of luaparse, whose package is installed apart. */
@@ -42,27 +44,52 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
 
 /** All changes of a text that this knows: a comparison, an operator, a condition, a number, a call left out, a command's opposite. */
 export function mutationsOf(text: string): readonly Mutation[] {
+  const found: Mutation[] = [];
+  walk(text, (node, parent, block) => {
+    for (const change of changesOf(node, text, parent)) found.push({ ...change, block });
+  });
+  return found.filter(({ from, to, replacement }) => replacement !== text.slice(from, to));
+}
+
+/** The text, telling the server's log of each block that it comes to, under the name that `nameOf` gives it. */
+export function coveringText(text: string, nameOf: (block: number) => string): string {
+  const blocks = new Set<number>();
+  walk(text, (_node, _parent, block) => {
+    if (block !== undefined) blocks.add(block);
+  });
+  let covering = text;
+  for (const block of [...blocks].sort((a, b) => b - a)) {
+    covering = `${covering.slice(0, block)}redis.log(redis.LOG_WARNING,'${nameOf(block)}') ${covering.slice(block)}`;
+  }
+  return covering;
+}
+
+type Visit = (node: Node, parent: Node | undefined, block: number | undefined) => void;
+
+function walk(text: string, visit: Visit): void {
   const { parse } = createRequire(import.meta.url)("luaparse") as {
     parse(text: string, options: { readonly ranges: true; readonly encodingMode: "pseudo-latin1" }): Node;
   };
-  const found: Mutation[] = [];
-  const visit = (value: unknown, parent?: Node): void => {
-    if (Array.isArray(value)) for (const item of value) visit(item, parent);
+  const go = (value: unknown, parent: Node | undefined, block: number | undefined): void => {
+    if (Array.isArray(value)) for (const item of value) go(item, parent, block);
     if (!isNode(value)) return;
-    found.push(...changesOf(value, text, parent));
-    for (const [name, member] of Object.entries(value)) if (name !== "range") visit(member, value);
+    visit(value, parent, block);
+    for (const [name, member] of Object.entries(value)) {
+      if (name === "range") continue;
+      const first = name === "body" && value.type !== "Chunk" && Array.isArray(member) ? member[0] : undefined;
+      go(member, value, isNode(first) ? first.range[0] : block);
+    }
   };
-  visit(parse(text, { ranges: true, encodingMode: "pseudo-latin1" }));
-  return found.filter(({ from, to, replacement }) => replacement !== text.slice(from, to));
+  go(parse(text, { ranges: true, encodingMode: "pseudo-latin1" }), undefined, undefined);
 }
 
 function isNode(value: unknown): value is Node {
   return typeof value === "object" && value !== null && "type" in value && "range" in value;
 }
 
-function changesOf(node: Node, text: string, parent: Node | undefined): readonly Mutation[] {
+function changesOf(node: Node, text: string, parent: Node | undefined): readonly Omit<Mutation, "block">[] {
   const at = (part: Node): string => text.slice(...part.range);
-  const change = (kind: string, part: Node, replacement: string): Mutation => {
+  const change = (kind: string, part: Node, replacement: string): Omit<Mutation, "block"> => {
     const [from, to] = part.range;
     return { kind, from, to, replacement };
   };

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 import { luaSources } from "../../scripts/lua-sources.ts";
-import { SCRIPTS } from "./exchanged-scripts.ts";
-import { mutationsOf } from "./lua-mutations.ts";
+import { COVERED, COVERING, LOG, SCRIPTS, toReplacements } from "./exchanged-scripts.ts";
+import { coveringText, mutationsOf } from "./lua-mutations.ts";
 import type { Mutant } from "./mutant.ts";
 import type { Sandbox } from "./sandbox.ts";
 
@@ -15,10 +16,24 @@ export async function mutateScripts(sandbox: Sandbox, files: readonly string[]):
       .replace(/: LuaScript = (\{[\s\S]*\});/, (_, script) => `: LuaScript = switched(${script}, ${paths});`);
     sandbox.write(path, `import { switched } from "../../../test/mutation/switched-script.ts";\n${exchangeable}`);
   }
+  const nameOf = (file: string, block: number | undefined): string =>
+    block === undefined ? file : `${COVERED}${file}#${block}`;
+  const covering = luaSources((path) =>
+    coveringText(sandbox.read(SCRIPTS + path), (block) => nameOf(SCRIPTS + path, block)),
+  );
+  sandbox.write(COVERING, JSON.stringify(toReplacements(covering)));
+  // Each server that a test starts writes to the one log.
+  const support = "test/support/redis.ts";
+  sandbox.write(
+    support,
+    sandbox
+      .read(support)
+      .replace('"--appendonly", "no"', `$&, "--logfile", ${JSON.stringify(join(sandbox.path, LOG))}`),
+  );
   return files.flatMap((file) => {
     const text = sandbox.read(file);
     const hash = createHash("sha1").update(text).digest("hex").slice(0, 12);
-    return mutationsOf(text).map(({ kind, from, to, replacement }): Mutant => {
+    return mutationsOf(text).map(({ kind, from, to, replacement, block }): Mutant => {
       const before = text.slice(0, from).split("\n");
       return {
         id: `${file}:${hash}:${from}-${to}:${replacement}`,
@@ -28,7 +43,7 @@ export async function mutateScripts(sandbox: Sandbox, files: readonly string[]):
         column: (before.at(-1)?.length ?? 0) + 1,
         original: text.slice(from, to),
         replacement,
-        coveredAs: file,
+        coveredAs: nameOf(file, block),
         edit: { from, to },
       };
     });

@@ -6,7 +6,7 @@
 import { appendFileSync, readFileSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { type RunnerTestCase, TestRunner, type TestRunnerConfig, type TestTryOptions } from "vitest";
-import { exchangedScripts, type ReplacedScript } from "./exchanged-scripts.ts";
+import { coveringScripts, exchangedScripts, type ReplacedScript, reachedBlocks } from "./exchanged-scripts.ts";
 import type { Entry, ThreadPlan } from "./mutant.ts";
 
 type PlannedMutant = ThreadPlan["mutants"][number];
@@ -44,6 +44,7 @@ export default class MutationRunner extends TestRunner {
   readonly #alive = new Map(this.#plan.mutants.map((mutant) => [mutant.id, { ...mutant }]));
   readonly #byCoverage = Map.groupBy(this.#plan.mutants, ({ coveredAs }) => coveredAs);
   readonly #done = new Set(this.#plan.done);
+  readonly #covering = coveringScripts();
   #uncaught: string | undefined;
   /** No mutant has failed in this thread. */
   #isFresh = true;
@@ -84,7 +85,10 @@ export default class MutationRunner extends TestRunner {
     instrumented.hitCount = 0;
     instrumented.hitLimit = HIT_FACTOR * (perTest[nameOf(test)]?.[mutant?.id ?? ""] ?? 0) + MORE_HITS;
     instrumented.activeMutant = mutant?.edit ? undefined : mutant?.id;
-    instrumented.scripts = mutant?.edit && exchangedScripts(mutant.file, mutant.edit, mutant.replacement);
+    if (this.#step.kind === "base") {
+      instrumented.scripts = this.#covering;
+      reachedBlocks();
+    } else instrumented.scripts = mutant?.edit && exchangedScripts(mutant.file, mutant.edit, mutant.replacement);
     instrumented.currentTestId = this.#step.kind === "base" ? nameOf(test) : undefined;
     this.#startedMs = performance.now();
   }
@@ -143,6 +147,7 @@ export default class MutationRunner extends TestRunner {
           return undefined;
         }
         this.#baseMs = ms;
+        perTest[test] = { ...perTest[test], ...Object.fromEntries(reachedBlocks().map((name) => [name, 1])) };
         this.#left = this.#reached(test);
         write(this.#plan, ["base", test, ms, this.#left.length]);
         return this.#nextMutant();
