@@ -47,6 +47,15 @@ test("a process that ends is followed by another, until the host is stopped", as
   ]);
 });
 
+test("a process is up from its first tick on, until it ends", async () => {
+  const { host, said } = start({ pauseMs: 60_000 });
+  expect(host.isUp).toBe(false);
+  await until(() => said("h.1").length > 0, LONG);
+  expect(host.isUp).toBe(true);
+  await host.kill();
+  expect(host.isUp).toBe(false);
+});
+
 test("a process that is asked to end does so after its tick, on its own", async () => {
   const { host, said, events } = start();
   await until(() => said("h.1").length > 2, LONG);

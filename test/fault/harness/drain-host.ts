@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { until } from "../../support/until.ts";
 import { type ClockShift, clockArguments } from "./clock-shift.ts";
+import { UP } from "./host-process.ts";
 import { monotonicMs } from "./monotonic.ts";
 
 export interface DrainHostOptions {
@@ -35,6 +36,8 @@ export interface DrainHost {
   readonly name: string;
   /** The process that runs: `<host>.<number>`; undefined between two. */
   readonly current: string | undefined;
+  /** Whether its process has begun its ticks: what is done to one that only starts harms nothing. */
+  readonly isUp: boolean;
   readonly isFrozen: boolean;
   /** Ends the process with KILL, frozen or not. False if there is none. */
   kill(): Promise<boolean>;
@@ -53,6 +56,7 @@ export function startDrainHost(options: DrainHostOptions): DrainHost {
   const { name, module, settingsOf, clock = {}, pauseMs = 100, onLine, onEvent } = options;
   let child: ChildProcess | undefined;
   let current: string | undefined;
+  let isUp = false;
   let isFrozen = false;
   let isStopping = false;
   let count = 0;
@@ -71,15 +75,21 @@ export function startDrainHost(options: DrainHostOptions): DrainHost {
         { env: { ...process.env, ...env }, stdio: ["pipe", "pipe", "inherit"] },
       );
       started.stdin.on("error", () => undefined); // it has ended
-      createInterface({ input: started.stdout }).on("line", (line) => onLine?.(parse(line), processName));
+      createInterface({ input: started.stdout }).on("line", (line) => {
+        const said = parse(line);
+        if (isUpLine(said)) isUp = child === started;
+        else onLine?.(said, processName);
+      });
       child = started;
       current = processName;
+      isUp = false;
       isFrozen = false;
       tell("started", processName);
       started.once("error", reject);
       started.once("close", (status, signal) => {
         child = undefined;
         current = undefined;
+        isUp = false;
         isFrozen = false;
         tell("ended", processName, String(status ?? signal));
         resolve();
@@ -111,6 +121,9 @@ export function startDrainHost(options: DrainHostOptions): DrainHost {
     name,
     get current() {
       return current;
+    },
+    get isUp() {
+      return isUp;
     },
     get isFrozen() {
       return isFrozen;
@@ -154,6 +167,10 @@ function isStopped(pid: number): boolean {
   } catch {
     return true;
   }
+}
+
+function isUpLine(said: unknown): boolean {
+  return JSON.stringify(said) === JSON.stringify(UP);
 }
 
 function parse(line: string): unknown {

@@ -5,6 +5,9 @@ export function hostSettings<Settings>(): Settings {
   return JSON.parse(process.argv[2] ?? "{}") as Settings;
 }
 
+/** What a process says first: from now on it does what it is for. */
+export const UP = { up: true } as const;
+
 /** Tells the host something, as a line of JSON. */
 export function say(line: object): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -33,6 +36,7 @@ export async function tickUntilTold(
     });
   });
   process.stdin.resume();
+  say(UP);
   for (let ticks = 0; ticks < maxTicks && !isOver; ticks++) {
     try {
       await tick();

@@ -2,6 +2,7 @@ import { createAirlift } from "../../../src/airlift.ts";
 import type { JobContext } from "../../../src/core/job-context.ts";
 import { upstash } from "../../../src/redis/upstash.ts";
 import { hostSettings, say, tickUntilTold, watchStandstill } from "../harness/host-process.ts";
+import { createRandom } from "../harness/random.ts";
 import { openRunLog } from "../harness/run-log.ts";
 import { idIn } from "../payload-forms.ts";
 import { SOAK_CLASSES } from "./payload-bytes.ts";
@@ -17,13 +18,14 @@ export interface DrainSettings {
   readonly seed: number;
   readonly leaseMs: number;
   readonly jobTimeoutMs: number;
-  readonly tickMs: number;
+  readonly claimForMs: readonly [min: number, max: number];
   readonly requestTimeoutMs: number;
 }
 
 /** A process of a host: drains again and again, and writes what becomes of each job before it is so. */
 const settings = hostSettings<DrainSettings>();
-const { name, seed, leaseMs, jobTimeoutMs, tickMs } = settings;
+const { name, seed, leaseMs, jobTimeoutMs } = settings;
+const random = createRandom(seed, name);
 const log = openRunLog(settings.logFile, name);
 const CLASSES: ReadonlySet<string> = new Set(SOAK_CLASSES);
 
@@ -67,10 +69,16 @@ const airlift = createAirlift({
 });
 
 watchStandstill(leaseMs / 4, (fromMs, toMs) => log.write("standstill", "", `${fromMs} ${toMs}`));
-await tickUntilTold(async () => say({ report: await airlift.drain({ deadlineMs: Date.now() + tickMs }) }), {
-  pauseMs: 30,
-  maxTicks: 12,
-});
+await tickUntilTold(
+  async () =>
+    say({
+      report: await airlift.drain({ deadlineMs: Date.now() + jobTimeoutMs + random.whole(...settings.claimForMs) }),
+    }),
+  {
+    pauseMs: 30,
+    maxTicks: 12,
+  },
+);
 await airlift.close();
 
 function nameOf(reason: unknown): string {

@@ -84,7 +84,7 @@ function ledgerOf(job: number, { jobs, lines, events, claimsOf }: SoakRecord, ve
     ...(verdict.runs.get(job) ?? []).map(({ process }) => process),
     ...claimsOf(job).map(({ process }) => process),
   ]);
-  const made = jobs[job - 1];
+  const made = jobs.find(({ id }) => id === job);
   const entries = [
     ...claimsOf(job).map(({ atMs, process, how }) => ({ atMs, text: `${process} handed the job by Redis (${how})` })),
     ...lines
@@ -116,6 +116,7 @@ function tableOf({ record, options, verdict, lost }: TableInput): string {
   const perJob = (count: number): string => `${whole(count)} (${(count / jobs.length).toFixed(2)} a job)`;
   const rows: readonly (readonly [string, string])[] = [
     ["seed", String(options.seed)],
+    ["producers beside node-resque and Airlift's three", record.ruby ?? "raw bytes alone"],
     ["duration", `${Math.round(durationMs / 1_000)} s`],
     ["jobs", whole(jobs.length)],
     ["  that fail, or are none", whole(jobs.filter(({ ending }) => ending !== "done").length)],

@@ -15,7 +15,7 @@ import { createClaimWatch, type SeenClaim } from "./claims.ts";
 import type { DrainSettings } from "./drain-process.ts";
 import { makeJobs, type SoakJob } from "./jobs.ts";
 import { openProducers } from "./produce.ts";
-import { HOSTS, JOB_TIMEOUT_MS, RATES, type Tempo, TICK_MS } from "./settings.ts";
+import { CLAIM_FOR_MS, HOSTS, JOB_TIMEOUT_MS, RATES, type Tempo } from "./settings.ts";
 import { REDIS_LOCK, soakFaults } from "./soak-faults.ts";
 
 export interface SoakOptions {
@@ -33,6 +33,8 @@ export interface SoakOptions {
 /** What has happened, as it was seen; `judge` and `auditJobs` tell whether it may. */
 export interface SoakRecord {
   readonly jobs: readonly SoakJob[];
+  /** The Ruby that was among the producers. */
+  readonly ruby: string | undefined;
   readonly lines: readonly RunLine[];
   readonly events: readonly HostEvent[];
   readonly claimsOf: (job: number) => readonly SeenClaim[];
@@ -91,9 +93,13 @@ export async function runSoak(options: SoakOptions): Promise<SoakRecord> {
     }),
   );
 
-  const jobs = makeJobs(seed, options.jobs);
-  const [first = [], ...waves] = toWaves(jobs, Math.max(2, Math.round(options.produceForMs / WAVE_MS)));
-  await producers.produce(first);
+  const jobs: SoakJob[] = [];
+  const produce = async (wave: readonly SoakJob[]): Promise<void> => void jobs.push(...(await producers.produce(wave)));
+  const [first = [], ...waves] = toWaves(
+    makeJobs(seed, options.jobs),
+    Math.max(2, Math.round(options.produceForMs / WAVE_MS)),
+  );
+  await produce(first);
 
   const events: HostEvent[] = [];
   const reports: DrainReportLine[] = [];
@@ -108,7 +114,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakRecord> {
     const fromMs = monotonicMs();
     for (const [index, wave] of waves.entries()) {
       await waitUntil(fromMs + (index * options.produceForMs) / waves.length);
-      await plan.without(REDIS_LOCK, () => producers.produce(wave));
+      await plan.without(REDIS_LOCK, () => produce(wave));
     }
     await finish({ ...options, hosts, redis, proxy, plan, startedMs });
   };
@@ -122,7 +128,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakRecord> {
   const lines = [...readRunLog(logFile), ...standstills].sort((a, b) => a.atMs - b.atMs);
   const { processed, violations } = await auditRedis(redis.client, jobs);
   return {
-    ...{ jobs, lines, events, claimsOf: claims.of, reports, processed },
+    ...{ jobs, ruby: producers.ruby, lines, events, claimsOf: claims.of, reports, processed },
     violations: [...violations, ...auditProcesses(events)],
     faults: { ...proxy.injected, ...plan.counts },
     requests: proxy.requests,
@@ -146,7 +152,7 @@ function startHosts({ proxy, logFile, seed, tempo, events, reports }: HostsOptio
       ...{ name, clock, module: new URL("drain-process.ts", import.meta.url) },
       settingsOf: (processName): DrainSettings => ({
         ...{ name: processName, url: proxy.urlFor(processName), token: TEST_TOKEN, queues, logFile, seed },
-        ...{ leaseMs, requestTimeoutMs, jobTimeoutMs: JOB_TIMEOUT_MS, tickMs: TICK_MS },
+        ...{ leaseMs, requestTimeoutMs, jobTimeoutMs: JOB_TIMEOUT_MS, claimForMs: CLAIM_FOR_MS },
       }),
       onEvent: (event) => events.push(event),
       onLine(line) {

@@ -65,5 +65,5 @@ export const HOSTS: readonly {
 
 /** A job is given up only after more than any freeze: one that is frozen with its process is none that hangs. */
 export const JOB_TIMEOUT_MS = 20_000;
-/** A drain claims while a job's whole time limit is left. */
-export const TICK_MS: number = JOB_TIMEOUT_MS + 6_000;
+/** A drain claims as long as a job's whole time limit is left: for so long, drawn anew for each. A thawed one must have time to go on. */
+export const CLAIM_FOR_MS: readonly [min: number, max: number] = [4_000, 45_000];

@@ -24,9 +24,9 @@ export function soakFaults({ hosts, redis, proxy, tempo }: Stage): readonly Plan
   const outage = (name: string, everyMs: readonly [number, number], run: PlannedFault["run"]): PlannedFault => ({
     ...{ name, everyMs, run, lock: REDIS_LOCK, restMs: leaseMs / 2 },
   });
-  /** A host whose process runs. */
+  /** A host whose process is at work. */
   const awake = (random: Random): DrainHost | undefined => {
-    const up = hosts.filter(({ current, isFrozen }) => current !== undefined && !isFrozen);
+    const up = hosts.filter(({ isUp, isFrozen }) => isUp && !isFrozen);
     return up.length === 0 ? undefined : random.pick(up);
   };
   const freeze = async (random: Random, durationMs: number, killShare: number): Promise<void> => {
