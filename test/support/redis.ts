@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { createServer } from "node:net";
 import { embedded } from "../../src/redis/embedded.ts";
-import { until } from "./until.ts";
 
 export type ServerKind = "redis-server" | "embedded";
 
@@ -48,7 +47,7 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<TestR
   for (let attempt = 1; ; attempt++) {
     const chosen = port === 0 ? await freePort() : port;
     const child = spawnServer(chosen, args);
-    if (await isUp(child, chosen)) {
+    if (await isUp(child)) {
       const close = () => kill(child);
       return { kind, url: `redis://127.0.0.1:${chosen}`, port: chosen, close, [Symbol.asyncDispose]: close };
     }
@@ -59,20 +58,24 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<TestR
 function spawnServer(port: number, args: readonly string[]): ChildProcess {
   const portOption = args.includes("--tls-cert-file") ? ["--port", "0", "--tls-port"] : ["--port"];
   const settings = [...portOption, String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-  return spawn("redis-server", [...settings, ...args], { stdio: "ignore" });
+  return spawn("redis-server", [...settings, ...args], { stdio: ["ignore", "pipe", "ignore"] });
 }
 
 function tlsArgs({ key, cert }: { readonly key: string; readonly cert: string }): string[] {
   return ["--tls-key-file", key, "--tls-cert-file", cert, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"];
 }
 
-async function isUp(child: ChildProcess, port: number): Promise<boolean> {
-  let hasEnded = false;
-  child.once("exit", () => {
-    hasEnded = true;
+/** By its own word: on its port there may be another server, if that was quicker. */
+async function isUp(child: ChildProcess): Promise<boolean> {
+  const ended = once(child, "exit").then(() => false);
+  const ready = new Promise<boolean>((resolve) => {
+    let log = "";
+    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      log = (log + text).slice(-1_000);
+      if (log.includes("Ready to accept connections")) resolve(true);
+    });
   });
-  await until(async () => hasEnded || (await accepts(port)));
-  return !hasEnded;
+  return Promise.race([ready, ended]);
 }
 
 async function kill(child: ChildProcess): Promise<void> {
@@ -80,17 +83,6 @@ async function kill(child: ChildProcess): Promise<void> {
   const exited = once(child, "exit");
   child.kill("SIGKILL");
   await exited;
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => resolve(false));
-  });
 }
 
 /** A port that was free a moment ago. */
