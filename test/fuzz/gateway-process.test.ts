@@ -37,7 +37,8 @@ describe.skipIf(!hasRedisServer())("airlift gateway", () => {
 
   test("survives replies that are nested deeper than they can be read", async () => {
     const script = "local t = 1 for _ = 1, ARGV[1] do t = {t} end return t";
-    for (const depth of [500, 2_000, 3_000, 5_000, 7_500]) {
+    // The deepest first: code that has not run often takes more of the stack.
+    for (const depth of [7_500, 5_000, 3_000, 500]) {
       const { status, answer } = await post("/", ["EVAL", script, "0", depth]);
       if (depth === 500) expect(status).toBe(200);
       else if (status !== 200) expect([status, answer]).toEqual([expect.toSatisfy((code) => code >= 500), UNREADABLE]);
