@@ -17,6 +17,7 @@ const UNITS: readonly (readonly [name: RegExp, ms: number])[] = [
 ];
 const PART = /(\d+\.\d*|\.\d+|\d+) *([a-z]*?)(?:$|(?:[ \t,]|\band\b)*(?=[\d.]))/iy;
 const ISO = /^P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d*\.?\d+)S)?)?$/i;
+const MAX_CHARS = 200;
 const ISO_MS = [YEAR_MS, MONTH_MS, 7 * DAY_MS, DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS];
 
 /**
@@ -28,6 +29,8 @@ const ISO_MS = [YEAR_MS, MONTH_MS, 7 * DAY_MS, DAY_MS, HOUR_MS, MINUTE_MS, SECON
  */
 export function parseDuration(text: string): number | undefined {
   const trimmed = text.trim();
+  // What is longer is none, and might take long to tell from one.
+  if (trimmed.length > MAX_CHARS) return undefined;
   const iso = ISO.exec(trimmed);
   if (iso && /\d/.test(trimmed)) {
     return iso.slice(1).reduce((sum, digits, index) => sum + Number(digits ?? 0) * (ISO_MS[index] as number), 0);

@@ -59,7 +59,7 @@ function toSchedule(name: string, config: RubyScheduleConfig, context: RubySched
   if (typeof className !== "string" || className === "") throw new Error("class: expected a text");
   // Its jobs are made by a method of the Ruby class, not by Resque.
   if (customClass !== undefined && customClass !== null && customClass !== "Resque::Job") {
-    throw new Error(`custom_job_class: only Ruby knows what ${JSON.stringify(customClass)} enqueues`);
+    throw new Error(`custom_job_class: only Ruby knows what ${written(customClass)} enqueues`);
   }
   const queue = config.queue ?? context.queueOf(className);
   if (typeof queue !== "string" || queue === "") {
@@ -84,6 +84,19 @@ function toSchedule(name: string, config: RubyScheduleConfig, context: RubySched
   };
 }
 
+const MAX_WRITTEN_CHARS = 200;
+
+/** What a message, or a list of schedules, shows of a value that anybody may have written. */
+export function written(value: unknown): string {
+  let text: string;
+  try {
+    text = String(JSON.stringify(value));
+  } catch {
+    return "something nested too deeply";
+  }
+  return text.length > MAX_WRITTEN_CHARS ? `${text.slice(0, MAX_WRITTEN_CHARS)}…` : text;
+}
+
 /** Ruby's `args.is_a?(Hash) ? [args] : Array(args)`. */
 function toArgs(args: unknown): readonly unknown[] {
   if (args === undefined || args === null) return [];
@@ -104,7 +117,7 @@ function readInterval(
     try {
       return { timetable: readTimetable(member, text, Array.isArray(value), timezone), first: readFirst(options) };
     } catch (error) {
-      throw new Error(`${member}: ${JSON.stringify(value)}: ${(error as Error).message}`, { cause: error });
+      throw new Error(`${member}: ${written(value)}: ${(error as Error).message}`, { cause: error });
     }
   }
   throw new Error("expected cron or every");

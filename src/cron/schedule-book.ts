@@ -4,7 +4,7 @@ import type { Usage } from "../resque/client.ts";
 import type { RubyScheduleConfig, ScheduleBook, ScheduleInfo } from "../resque/scheduler.ts";
 import type { ScheduleStore } from "../resque/schedules.ts";
 import { nextTick, startSchedule } from "./plan.ts";
-import { parseRubySchedule, type RubyScheduleContext, readRubySchedule } from "./ruby-schedule.ts";
+import { parseRubySchedule, type RubyScheduleContext, readRubySchedule, written } from "./ruby-schedule.ts";
 import type { Schedule } from "./schedule.ts";
 import { encodeState, hashSpec, parseState } from "./schedule-state.ts";
 
@@ -102,7 +102,7 @@ function shownOf(config: RubyScheduleConfig | undefined): Partial<ScheduleInfo> 
   const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
   if (!config) return {};
   const { cron, every } = config;
-  const when = cron !== undefined ? `cron ${JSON.stringify(cron)}` : `every ${JSON.stringify(every)}`;
+  const when = cron !== undefined ? `cron ${written(cron)}` : `every ${written(every)}`;
   const shown = { class: text(config.class), queue: text(config.queue), description: text(config.description) };
   return compact(cron === undefined && every === undefined ? shown : { ...shown, when });
 }

@@ -2,6 +2,7 @@ import type { CheckIn } from "../core/checkins.ts";
 import type { Notes } from "../core/store.ts";
 import type { CallOptions, RedisClient, RedisCommand } from "./client.ts";
 import type { Keys } from "./keys.ts";
+import { typedMembers } from "./typed-members.ts";
 
 /**
  * The hash goes away when nobody has checked in for a day: a request that arrives after its drain has closed leaves a field that nobody else
@@ -52,11 +53,13 @@ export async function readCheckins(
   return found;
 }
 
+const MEMBERS = { token: "string", at: "number", message: "string", done: "number", total: "number" } as const;
+
 function parseCheckIn(text: string | null, ofToken: string): CheckIn | undefined {
   if (text === null) return undefined;
   try {
-    const { token, at, ...told } = JSON.parse(text) as { token: string; at: number } & Omit<CheckIn, "atMs">;
-    return token === ofToken ? { atMs: at, ...told } : undefined;
+    const { token, at, ...told } = typedMembers(JSON.parse(text), MEMBERS);
+    return token === ofToken && at !== undefined ? { atMs: at, ...told } : undefined;
   } catch {
     return undefined;
   }

@@ -6,6 +6,7 @@ import type { CallOptions, RedisClient, RedisCommand } from "./client.ts";
 import type { EncodedJob } from "./encoded-job.ts";
 import type { Keys } from "./keys.ts";
 import { changeOwn, parsePayload, readOwn, type TailChange } from "./payload.ts";
+import { typedMembers } from "./typed-members.ts";
 
 /**
  * A job's status, `airlift:job:<id>`: JSON that begins with `enqueuedMs`, if that is known, `queue` and `class`; then `state` and what belongs
@@ -155,11 +156,28 @@ export async function readStatuses(
   return ids.map((id, index) => parseStatus(id, texts[index] ?? null, bigIntegers));
 }
 
+const MEMBERS = {
+  ...({ state: "string", queue: "string", class: "string", enqueuedMs: "number", attempt: "number" } as const),
+  ...({ startedMs: "number", endedMs: "number", durationMs: "number", dueMs: "number" } as const),
+  ...({ worker: "string", reason: "string", resultProblem: "string" } as const),
+};
+const FAILURE = { exception: "string", message: "string" } as const;
+
 function parseStatus(id: string, text: string | null, bigIntegers: BigIntegers): JobStatus | undefined {
   if (text === null) return undefined;
   try {
-    const { claim: _, ...status } = parseJson(text, bigIntegers) as JobStatus & { claim?: string };
-    return typeof status.state === "string" ? { ...status, id } : undefined;
+    const value = parseJson(text, bigIntegers);
+    const { state, ...members } = typedMembers(value, MEMBERS);
+    const { failure, result } = Object(value) as { readonly failure?: unknown; readonly result?: unknown };
+    const { exception, message } = typedMembers(failure, FAILURE);
+    if (state === undefined) return undefined;
+    const status = {
+      ...{ id, state, ...members },
+      ...(exception !== undefined && message !== undefined && { failure: { exception, message } }),
+      ...(result !== undefined && { result }),
+    };
+    // A version to come may have more states, and no other version leaves out the queue.
+    return status as unknown as JobStatus;
   } catch {
     // What stands under the key is none of ours.
     return undefined;

@@ -2,6 +2,7 @@ import type { DrainEnd } from "../core/peers.ts";
 import type { StopReason } from "../core/report.ts";
 import type { CallOptions, RedisClient, RedisCommand } from "./client.ts";
 import type { Keys } from "./keys.ts";
+import { typedMembers } from "./typed-members.ts";
 
 /** How the last drain ended, of those that are recorded. */
 export interface LastDrain {
@@ -54,11 +55,19 @@ export async function readLastDrain(
   return parseLastDrain((await client.command(["GET", keys.lastDrain], options)) as string | null);
 }
 
+const MEMBERS = {
+  ...({ endedMs: "number", host: "string", stopped: "string", claimed: "number" } as const),
+  ...({ succeeded: "number", failed: "number", remaining: "number", durationMs: "number" } as const),
+};
+
+const UNKNOWN = { host: "", stopped: "", claimed: 0, succeeded: 0, failed: 0, remaining: 0, durationMs: 0 };
+
 /** Undefined if nothing is recorded, or not any more. */
 export function parseLastDrain(text: string | null): LastDrain | undefined {
   try {
-    const last = JSON.parse(text ?? "null") as LastDrain | null;
-    return Number.isFinite(last?.endedMs) ? (last as LastDrain) : undefined;
+    const last = { ...UNKNOWN, ...typedMembers(JSON.parse(text ?? "null"), MEMBERS) };
+    // A version to come may have more reasons to stop.
+    return "endedMs" in last ? (last as LastDrain) : undefined;
   } catch {
     // What stands under the key is none of ours.
     return undefined;

@@ -2,6 +2,7 @@ import type { RedisClient, RedisCommand } from "./client.ts";
 import type { Keys } from "./keys.ts";
 import { type LastDrain, parseLastDrain } from "./last-drain.ts";
 import { isEverythingPaused, readPausedClasses } from "./paused.ts";
+import { readCount } from "./stat.ts";
 
 export interface QueueStatus {
   readonly name: string;
@@ -59,8 +60,8 @@ export async function readStatus(client: RedisClient, keys: Keys): Promise<Airli
     paused: isEverythingPaused(pauseAll),
     workers: workers.length,
     working: workers.length > 0 ? (replies.at(-1) as number) : 0,
-    processed: Number(processed ?? 0),
-    failures: Number(failures ?? 0),
+    processed: readCount(processed),
+    failures: readCount(failures),
     ...{ failed, drains, delayed, retries },
     pausedClasses: readPausedClasses(pausedClasses),
     ...(lastDrain && { lastDrain }),

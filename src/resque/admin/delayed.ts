@@ -10,7 +10,7 @@ import {
 import { toDelayedSeconds } from "../delay.ts";
 import { countDelayed, type DelayedEntry, listDelayed, scanDelayed } from "../delayed-list.ts";
 import type { AdminContext } from "./admin-context.ts";
-import type { JobSummary } from "./listed-job.ts";
+import { isTooDeep, type JobSummary } from "./listed-job.ts";
 import { checkNames, checkPage, checkText, type PageOptions } from "./page.ts";
 import { forgetJobs } from "./removed-jobs.ts";
 
@@ -122,9 +122,9 @@ async function findPlaces(
 async function toDelayedJob(entry: DelayedEntry): Promise<DelayedJob> {
   const { raw, atMs, queue } = entry;
   const head = { id: await idOf(entry), atMs, ...(queue !== undefined && { queue }), raw };
-  return entry.kind === "job"
-    ? { ...head, class: entry.class, args: entry.args }
-    : { ...head, problem: `the item is no job: ${entry.reason}` };
+  if (entry.kind === "malformed") return { ...head, problem: `the item is no job: ${entry.reason}` };
+  if (isTooDeep(entry.args)) return { ...head, problem: "the item is nested too deeply" };
+  return { ...head, class: entry.class, args: entry.args };
 }
 
 async function idOf({ raw, atSeconds }: DelayedEntry): Promise<string> {

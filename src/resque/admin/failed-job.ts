@@ -40,7 +40,7 @@ export function readFailedJob({ id, text, bytes, isAbridged }: ListedText): Fail
     ...textOf("queue", members["queue"]),
     ...textOf("exception", members["exception"]),
     ...textOf("error", members["error"]),
-    ...(Array.isArray(backtrace) && { backtrace: backtrace.map(String) }),
+    ...(Array.isArray(backtrace) && { backtrace: backtrace.filter((line) => typeof line === "string") }),
     ...textOf("worker", members["worker"]),
     ...textOf("failedAt", members["failed_at"]),
     ...(failedAtMs !== undefined && { failedAtMs }),

@@ -20,10 +20,15 @@ export type ReadText = { readonly value: unknown } | { readonly problem: string 
 export function readText(text: string): ReadText {
   try {
     const value = parseJson(text);
-    return isDeeperThan(value, MAX_NESTING) ? { problem: "is nested too deeply" } : { value };
+    return isTooDeep(value) ? { problem: "is nested too deeply" } : { value };
   } catch (error) {
     return { problem: describeJsonError(error) };
   }
+}
+
+/** Whether a value has more levels than readers of JSON take. */
+export function isTooDeep(value: unknown): boolean {
+  return isDeeperThan(value, MAX_NESTING);
 }
 
 /** What a parsed payload says, whoever wrote it. */

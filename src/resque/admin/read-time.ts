@@ -7,6 +7,7 @@ const ZONES: Readonly<Record<string, number>> = {
 /** `2026/11/20 18:50:57`, a fraction, a zone; Go's `Time.String` has its zone twice, and its monotonic clock. */
 const NUMERIC =
   /^(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d+)?(?: ?([A-Z]{1,5}|[+-]\d\d(?::?\d\d)?))?(?: [A-Z]+)?(?: m=\S+)?$/;
+const MAX_CHARS = 100;
 const WITH_WEEKDAY = /^[A-Z][a-z]{2},? .* (?:GMT)?[+-]\d{4}(?: \(.*\))?$/;
 
 /**
@@ -16,7 +17,8 @@ const WITH_WEEKDAY = /^[A-Z][a-z]{2},? .* (?:GMT)?[+-]\d{4}(?: \(.*\))?$/;
  * @returns milliseconds since the epoch, whole seconds; undefined for anything else
  */
 export function readTime(text: unknown): number | undefined {
-  if (typeof text !== "string") return undefined;
+  // Longer ones are none, and might take long to tell from one.
+  if (typeof text !== "string" || text.length > MAX_CHARS) return undefined;
   if (/^\d{9,10}$/.test(text)) return Number(text) * 1_000;
   const [, year, month, day, time, zone = "UTC"] = NUMERIC.exec(text) ?? [];
   const ms = time

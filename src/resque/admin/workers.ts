@@ -1,5 +1,6 @@
 import type { CheckIn } from "../../core/checkins.ts";
 import { readCheckins } from "../checkins.ts";
+import { readCount } from "../stat.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { isRecord, type JobSummary, readText, summarize } from "./listed-job.ts";
 import { checkNames, checkPage, type PageOptions } from "./page.ts";
@@ -86,8 +87,8 @@ export async function readWorkers(
       ...(started !== undefined && { started }),
       ...(startedMs !== undefined && { startedMs }),
       ...(heartbeatMs !== undefined && { heartbeatMs }),
-      processed: toCount(at(2) ?? at(4)),
-      failed: toCount(at(3) ?? at(5)),
+      processed: readCount(at(2) ?? at(4)),
+      failed: readCount(at(3) ?? at(5)),
       ...(entry !== undefined && { job: { ...readWorkingOn(entry, nowMs), ...(checkin && { checkin }) } }),
     };
   });
@@ -111,9 +112,4 @@ export function readWorkingOn(entry: string, nowMs: number): WorkingOn {
     ...(runAtMs !== undefined && { runAtMs, runningMs: Math.max(0, nowMs - runAtMs) }),
     ...(problem !== undefined && { problem: `the payload ${problem}` }),
   };
-}
-
-/** A counter that is none counts nothing. */
-function toCount(text: string | undefined): number {
-  return text !== undefined && /^\d+$/.test(text) ? Number(text) : 0;
 }
