@@ -2,6 +2,7 @@ import { styleText } from "node:util";
 import type { DrainEvent } from "../core/events.ts";
 import type { Failure, Outcome } from "../core/outcome.ts";
 import { formatDuration } from "./report-text.ts";
+import { toLine } from "./terminal-text.ts";
 
 /**
  * A drain's event as a line for people who watch: one for each job that ends, and one for what is out of the ordinary.
@@ -17,11 +18,15 @@ export function formatEvent(event: DrainEvent): string | undefined {
     case "drain-recovered":
       return line("", "", `a dead drain's jobs: ${event.requeued} back in their queues, ${event.failed} failed`);
     case "store-retry":
-      return line("", "", styleText("yellow", `${event.error.message}; again in ${formatDuration(event.delayMs)}`));
+      return line(
+        "",
+        "",
+        styleText("yellow", `${toLine(event.error.message)}; again in ${formatDuration(event.delayMs)}`),
+      );
     case "jobs-promoted":
       return line("", "", `${event.promoted} that were due, to their queues`);
     case "schedule-ticked":
-      return line(event.queue, event.class, `by the schedule ${event.name}, ${event.jobs} enqueued`);
+      return line(event.queue, event.class, `by the schedule ${toLine(event.name)}, ${event.jobs} enqueued`);
     case "drain-requested":
       return line("", "", `another drain was started: ${WHY[event.reason]}`);
     case "ticks-missed":
@@ -49,7 +54,7 @@ const WHY = {
 
 function line(queue: string, className: string | undefined, text: string): string {
   const time = styleText("dim", new Date().toTimeString().slice(0, 8));
-  return `${time}  ${queue.padEnd(8)} ${(className ?? "(not a job)").padEnd(14)} ${text}`;
+  return `${time}  ${toLine(queue).padEnd(8)} ${toLine(className ?? "(not a job)").padEnd(14)} ${text}`;
 }
 
 function formatOutcome(outcome: Outcome): string {
@@ -78,9 +83,9 @@ function formatOutcome(outcome: Outcome): string {
 }
 
 function formatFailure({ exception, message }: Failure): string {
-  return `${exception}: ${firstLine(message)}`;
+  return `${toLine(exception)}: ${firstLine(message)}`;
 }
 
 function firstLine(text: string): string {
-  return text.split("\n", 1)[0] ?? "";
+  return toLine(text.split("\n", 1)[0] ?? "");
 }

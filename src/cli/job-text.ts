@@ -15,7 +15,13 @@ export function formatJobText(job: {
 
 /** `2026-11-20 18:50:57Z` */
 export function formatTime(ms: number | undefined): string {
-  return ms === undefined ? "" : new Date(ms).toISOString().replace("T", " ").replace(/\.\d+/, "");
+  return ms === undefined ? "" : toInstant(ms).replace("T", " ").replace(/\.\d+/, "");
+}
+
+/** `2026-11-20T18:50:57.000Z`, or that no calendar has the day. */
+export function toInstant(ms: number): string {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? `(no date: ${ms} ms)` : date.toISOString();
 }
 
 /** `3 of 1,204 jobs; for more: --cursor 1154` */

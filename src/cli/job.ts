@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { addRedisOptions } from "./redis-options.ts";
-import type { JobOptions } from "./run-job.ts";
+import type { ShowOptions } from "./show.ts";
 
 const HELP_AFTER = `
 The app that enqueued the job must keep statuses: createAirlift({ status: { ttlMs } }). Its id is what enqueueing it answered with.
@@ -21,7 +21,7 @@ export function addJobCommand(program: Command): void {
   addRedisOptions(command)
     .option("--json", "print it as JSON")
     .addHelpText("after", HELP_AFTER)
-    .action(async (id: string, options: JobOptions) => {
+    .action(async (id: string, options: ShowOptions) => {
       const { runJob } = await import("./run-job.ts");
       await runJob(id, options);
     });

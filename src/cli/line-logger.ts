@@ -1,4 +1,5 @@
 import type { Logger } from "../core/job.ts";
+import { toLines } from "./terminal-text.ts";
 
 type Level = "debug" | "info" | "warn" | "error";
 
@@ -16,7 +17,7 @@ export function createLineLogger(options: LineLoggerOptions): Logger {
     const time = new Date().toTimeString().slice(0, 8);
     const label = level === "info" ? "" : `${level}: `;
     const details = Object.entries(fields).map(([name, value]) => ` ${name}=${formatField(value)}`);
-    options.write(`${time} ${label}${message}${details.join("")}`);
+    options.write(toLines(`${time} ${label}${cut(message)}${details.join("")}`));
   };
   return {
     debug: (message, fields) => log("debug", message, fields),
@@ -26,8 +27,15 @@ export function createLineLogger(options: LineLoggerOptions): Logger {
   };
 }
 
+/** A line is read by people. */
+const MAX_TEXT_CHARS = 4_000;
+
+function cut(text: string): string {
+  return text.length > MAX_TEXT_CHARS ? `${text.slice(0, MAX_TEXT_CHARS)}…` : text;
+}
+
 function formatField(value: unknown): string {
-  const text = value instanceof Error ? `${value.name}: ${value.message}` : toText(value);
+  const text = cut(value instanceof Error ? `${value.name}: ${value.message}` : toText(value));
   // Quoted unless it is one plain word, so that a value cannot pass for further fields or lines; a stack keeps its lines.
   return /^[\w./:@+-]+$/.test(text) || text.includes("\n    at ") ? text : JSON.stringify(text);
 }

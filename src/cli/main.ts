@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
 import { createProgram } from "./program.ts";
+import { toLines } from "./terminal-text.ts";
 
 /** Writes what is left, then ends: an app's open connections must not keep a finished command alive. */
 function exit(status: number): void {
@@ -31,7 +32,7 @@ try {
     exit(error.exitCode === 0 ? 0 : 2);
   } else {
     const { text, status } = describe(error);
-    process.stderr.write(`airlift: ${text}\n`);
+    process.stderr.write(`airlift: ${toLines(text)}\n`);
     exit(status);
   }
 }

@@ -12,6 +12,7 @@ import { addQueuesCommand } from "./queues.ts";
 import { addRetriesCommand } from "./retries.ts";
 import { addScheduleCommand } from "./schedule.ts";
 import { addStatusCommand } from "./status.ts";
+import { toLine } from "./terminal-text.ts";
 import { addWorkCommand } from "./work.ts";
 import { addWorkersCommand } from "./workers.ts";
 
@@ -39,13 +40,7 @@ export function createProgram(): Command {
     .addHelpText("after", HELP_AFTER)
     .configureOutput({
       // One line, also with a suggestion, which commander puts on a second.
-      outputError: (text, write) =>
-        write(
-          `airlift: ${text
-            .replace(/^error: /, "")
-            .trim()
-            .replace(/\s*\n\s*/g, " ")}\n`,
-        ),
+      outputError: (text, write) => write(`airlift: ${toLine(text.replace(/^error: /, ""))}\n`),
     })
     .exitOverride();
   // Commands copy these settings, so they come after.

@@ -7,6 +7,8 @@ import { openRedis } from "./open-redis.ts";
 import { createFileBar } from "./progress.ts";
 import type { RedisOptions } from "./redis-options.ts";
 import { formatCount } from "./report-text.ts";
+import { print } from "./show.ts";
+import { toLine, toSafeJson } from "./terminal-text.ts";
 
 /** Options of `airlift enqueue`. */
 export interface EnqueueOptions extends RedisOptions {
@@ -31,7 +33,7 @@ export async function runEnqueue(
     const result = await (className === undefined
       ? runFile(airlift, options)
       : runOne(airlift, className, args, options));
-    process.stdout.write(options.json ? `${JSON.stringify(result.value)}\n` : `${result.text}\n`);
+    print(options.json ? toSafeJson(JSON.stringify(result.value)) : toLine(result.text));
   } finally {
     await airlift.close();
   }

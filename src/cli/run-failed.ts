@@ -4,6 +4,7 @@ import { formatJobText, formatPage, formatTime } from "./job-text.ts";
 import { formatCount } from "./report-text.ts";
 import { reportMissing, type ShowOptions, show } from "./show.ts";
 import { type Column, formatTable } from "./table.ts";
+import { toLine } from "./terminal-text.ts";
 
 type FailedJob = Awaited<ReturnType<Airlift["failed"]["list"]>>["jobs"][number];
 
@@ -88,7 +89,8 @@ export async function runFailedRetry(ids: readonly string[], options: FailedRetr
       `retried ${formatCount(retried, "job")}${refused > 0 ? `; ${refused.toLocaleString("en-US")} cannot be` : ""}`,
   );
   reportMissing("failed job", missing);
-  for (const { id, reason } of refusals) process.stderr.write(`airlift: cannot be retried: ${id} (${reason})\n`);
+  for (const { id, reason } of refusals)
+    process.stderr.write(`airlift: cannot be retried: ${id} (${toLine(reason)})\n`);
   if (ids.length > 0 && refusals.length > 0) process.exitCode = 1;
 }
 

@@ -1,25 +1,20 @@
+import type { Airlift } from "../airlift.ts";
 import { AirliftError } from "../core/errors.ts";
 import type { JobStatus } from "../core/job-status.ts";
-import { stringifyJson } from "../core/json.ts";
-import { openRedis } from "./open-redis.ts";
-import type { RedisOptions } from "./redis-options.ts";
+import { stringifyAnswer } from "../http/stringify-answer.ts";
+import { toInstant } from "./job-text.ts";
 import { formatDuration } from "./report-text.ts";
-
-/** Options of `airlift job`. */
-export interface JobOptions extends RedisOptions {
-  readonly json?: true;
-}
+import { type ShowOptions, show } from "./show.ts";
+import { toLine } from "./terminal-text.ts";
 
 /** Prints the status of a job. */
-export async function runJob(id: string, options: JobOptions): Promise<void> {
-  const airlift = await openRedis(options);
-  try {
+export async function runJob(id: string, options: ShowOptions): Promise<void> {
+  const read = async (airlift: Airlift): Promise<JobStatus> => {
     const status = await airlift.job(id);
     if (!status) throw new AirliftError("ERR_UNKNOWN_JOB", `nothing is known of a job with the id ${id}`);
-    process.stdout.write(options.json ? `${stringifyJson(status)}\n` : `${formatJob(status)}\n`);
-  } finally {
-    await airlift.close();
-  }
+    return status;
+  };
+  await show(options, read, formatJob);
 }
 
 function formatJob(status: JobStatus): string {
@@ -38,12 +33,14 @@ function formatJob(status: JobStatus): string {
     ["worker", status.worker],
     ["failure", failure && `${failure.exception}: ${failure.message}`],
     ["reason", status.reason],
-    ["result", "result" in status ? stringifyJson(status.result) : undefined],
+    ["result", "result" in status ? stringifyAnswer(status.result) : undefined],
     ["result", status.resultProblem && `not kept: ${status.resultProblem}`],
   ];
-  return rows.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(9)} ${value}`])).join("\n");
+  return rows
+    .flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(9)} ${toLine(value)}`]))
+    .join("\n");
 }
 
 function toTime(ms: number | undefined): string | undefined {
-  return ms === undefined ? undefined : new Date(ms).toISOString();
+  return ms === undefined ? undefined : toInstant(ms);
 }

@@ -1,7 +1,7 @@
 import type { Airlift } from "../airlift.ts";
 import { UsageError } from "../core/errors.ts";
 import { type ShowOptions, show } from "./show.ts";
-import { toLine } from "./table.ts";
+import { toLine } from "./terminal-text.ts";
 
 /** Options of `airlift pause` and `airlift resume`. */
 export interface PauseOptions extends ShowOptions {

@@ -1,26 +1,19 @@
 import type { AirliftStatus } from "../airlift.ts";
-import { openRedis } from "./open-redis.ts";
-import type { RedisOptions } from "./redis-options.ts";
 import { formatDuration, formatNumber } from "./report-text.ts";
-
-/** Options of `airlift status`. */
-export interface StatusOptions extends RedisOptions {
-  readonly json?: true;
-}
+import { type ShowOptions, show } from "./show.ts";
+import { toLine } from "./terminal-text.ts";
 
 /** Prints the status of the queues. */
-export async function runStatus(options: StatusOptions): Promise<void> {
-  const airlift = await openRedis(options);
-  try {
-    const status = await airlift.status();
-    process.stdout.write(options.json ? `${JSON.stringify(status)}\n` : `${formatStatus(status)}\n`);
-  } finally {
-    await airlift.close();
-  }
+export async function runStatus(options: ShowOptions): Promise<void> {
+  await show(options, (airlift) => airlift.status(), formatStatus);
 }
 
 function formatStatus(status: AirliftStatus): string {
-  const queues = status.queues.map(({ name, size, paused }) => [name, formatNumber(size), paused ? "paused" : ""]);
+  const queues = status.queues.map(({ name, size, paused }) => [
+    toLine(name),
+    formatNumber(size),
+    paused ? "paused" : "",
+  ]);
   const counters = [
     ["workers", formatNumber(status.workers), `${formatNumber(status.working)} at work`],
     ["drains", formatNumber(status.drains), ""],
@@ -32,7 +25,7 @@ function formatStatus(status: AirliftStatus): string {
   ];
   return [
     ...(status.paused ? ["everything is paused", ""] : []),
-    ...(status.pausedClasses.length > 0 ? [`paused classes: ${status.pausedClasses.join(", ")}`, ""] : []),
+    ...(status.pausedClasses.length > 0 ? [toLine(`paused classes: ${status.pausedClasses.join(", ")}`), ""] : []),
     ...(queues.length > 0 ? alignRows([["QUEUE", "JOBS", ""], ...queues]) : ["no queues yet"]),
     "",
     ...alignRows(counters),
@@ -42,7 +35,7 @@ function formatStatus(status: AirliftStatus): string {
 function lastDrainRow(last: AirliftStatus["lastDrain"]): string[][] {
   if (!last) return [];
   const ago = formatDuration(Math.max(0, Date.now() - last.endedMs));
-  return [["last drain", `${ago} ago`, `${last.stopped}, ${formatNumber(last.claimed)} jobs`]];
+  return [["last drain", `${ago} ago`, toLine(`${last.stopped}, ${formatNumber(last.claimed)} jobs`)]];
 }
 
 /** Columns: text, number, remark. */

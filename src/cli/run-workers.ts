@@ -3,6 +3,7 @@ import { formatJobText, formatPage, formatTime } from "./job-text.ts";
 import { formatDuration } from "./report-text.ts";
 import { reportMissing, type ShowOptions, show } from "./show.ts";
 import { type Column, formatTable } from "./table.ts";
+import { toLine } from "./terminal-text.ts";
 
 /** Options of `airlift workers list`. */
 export interface WorkerListOptions extends ShowOptions {
@@ -73,7 +74,7 @@ export async function runPrune(id: string, options: PruneOptions): Promise<void>
 
 function formatDrain({ host, pid, slots, queues, leaseEndMs, isAlive, working }: Drain): string {
   const state = isAlive ? `lease until ${formatTime(leaseEndMs)}` : `silent, lease ended ${formatTime(leaseEndMs)}`;
-  const head = `${host} pid ${pid}: ${working.length} of ${slots} workers at work on ${queues}, ${state}`;
+  const head = toLine(`${host} pid ${pid}: ${working.length} of ${slots} workers at work on ${queues}, ${state}`);
   const slot: Column<Worker> = { title: "SLOT", cell: (worker) => worker.slot };
   return working.length > 0 ? `${head}\n${formatTable([slot, ...doing], working)}` : head;
 }

@@ -2,6 +2,7 @@ import type { Airlift } from "../airlift.ts";
 import { stringifyAnswer } from "../http/stringify-answer.ts";
 import { openRedis } from "./open-redis.ts";
 import type { RedisOptions } from "./redis-options.ts";
+import { toLine, toLines, toSafeJson } from "./terminal-text.ts";
 
 /** Options of the commands that look at what is in Redis, or change it. */
 export interface ShowOptions extends RedisOptions {
@@ -18,16 +19,21 @@ export async function show<Result>(
   const airlift = await open();
   try {
     const result = await work(airlift);
-    process.stdout.write(`${options.json ? stringifyAnswer(result) : format(result)}\n`);
+    print(options.json ? toSafeJson(stringifyAnswer(result)) : toLines(format(result)));
     return result;
   } finally {
     await airlift.close();
   }
 }
 
+/** Writes lines that are fit for a terminal to standard output. */
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
 /** Tells what could not be found: on the side, and by the exit status. */
 export function reportMissing(what: string, missing: readonly string[]): void {
   if (missing.length === 0) return;
-  process.stderr.write(`airlift: not found: ${what} ${missing.join(", ")}\n`);
+  process.stderr.write(`airlift: not found: ${what} ${toLine(missing.join(", "))}\n`);
   process.exitCode = 1;
 }

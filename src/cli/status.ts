@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { addRedisOptions } from "./redis-options.ts";
-import type { StatusOptions } from "./run-status.ts";
+import type { ShowOptions } from "./show.ts";
 
 const HELP_AFTER = `
 Examples:
@@ -14,7 +14,7 @@ export function addStatusCommand(program: Command): void {
   addRedisOptions(command)
     .option("--json", "print it as JSON")
     .addHelpText("after", HELP_AFTER)
-    .action(async (options: StatusOptions) => {
+    .action(async (options: ShowOptions) => {
       const { runStatus } = await import("./run-status.ts");
       await runStatus(options);
     });

@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from "node:util";
+import { toLine } from "./terminal-text.ts";
 
 /** One column of a table. */
 export interface Column<Row> {
@@ -6,14 +6,8 @@ export interface Column<Row> {
   cell(row: Row): string | number | undefined;
 }
 
-/** Control characters, and those that turn the direction of text: what comes from a payload must not write on the terminal. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not come through
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]+/g;
-
-/** A text on one line, with nothing in it that a terminal acts on. */
-export function toLine(text: string): string {
-  return stripVTControlCharacters(text).replace(UNSAFE, " ").trim();
-}
+/** Of a cell; what is longer is looked at as JSON. */
+const MAX_CELL_CHARS = 500;
 
 /**
  * Rows under their titles, in aligned columns, numbers to the right. A column that is empty in all rows is left out.
@@ -30,7 +24,7 @@ export function formatTable<Row>(
   const texts = shown.map(({ title, values }) => {
     const isNumeric = values.every((value) => value === undefined || typeof value === "number");
     const lines = values.map((value) =>
-      typeof value === "number" ? value.toLocaleString("en-US") : toLine(value ?? ""),
+      typeof value === "number" ? value.toLocaleString("en-US") : toCell(value ?? ""),
     );
     const longest = Math.max(title.length, ...lines.map((line) => line.length));
     return { isNumeric, longest, lines: [title, ...lines] };
@@ -45,4 +39,8 @@ export function formatTable<Row>(
       .trimEnd();
     return width !== undefined && line.length > width ? `${line.slice(0, width - 1)}…` : line;
   }).join("\n");
+}
+
+function toCell(text: string): string {
+  return toLine(text.length > MAX_CELL_CHARS ? `${text.slice(0, MAX_CELL_CHARS)}…` : text);
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { formatTable, toLine } from "../../src/cli/table.ts";
+import { formatTable } from "../../src/cli/table.ts";
+import { toLine } from "../../src/cli/terminal-text.ts";
 import { ioredis } from "../../src/redis/ioredis.ts";
 import type { RedisClient, RedisReply } from "../../src/resque/client.ts";
 import { idOf } from "../resque/admin/admin-world.ts";
