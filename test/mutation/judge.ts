@@ -1,12 +1,14 @@
 import type { Entry, Mutant, Verdict } from "./mutant.ts";
 import type { Results } from "./results.ts";
 import type { Runner } from "./runner.ts";
+import type { Times } from "./times.ts";
 
 export interface JudgeOptions {
   /** How long a test may take with a mutant beyond many times its usual time. */
   readonly slackMs: number;
   /** A mutant has survived when the tests that it met have taken so long. */
   readonly budgetMs: number;
+  readonly times: Times;
   readonly isOver: () => boolean;
   readonly log: (line: string) => void;
 }
@@ -70,6 +72,7 @@ export async function meet(
       { limitMs, onEntry: (entry) => entry[0] === "base" && baseMs.set(entry[1], entry[2]), isOver: options.isOver },
     );
     for (const entry of entries) note(entry);
+    options.times.note(file, [...baseMs.values()]);
     if (error) return options.log(`${file} is left out: ${error.split("\n")[0]}`);
     const last = entries.at(-1);
     if (hasHung && !options.isOver()) {

@@ -10,6 +10,7 @@ import { createRunner } from "./runner.ts";
 import { sampleOf } from "./sample.ts";
 import { openSandbox, type Sandbox } from "./sandbox.ts";
 import { mutateScripts } from "./script-mutants.ts";
+import { openTimes, type Times } from "./times.ts";
 
 export interface RunOptions {
   readonly suite: "core" | "scripts";
@@ -28,7 +29,6 @@ export interface RunOptions {
 
 interface Suite {
   readonly files: string;
-  /** In this order. */
   readonly tests: readonly string[];
   /** @see setups() */
   readonly redis: string;
@@ -36,22 +36,21 @@ interface Suite {
   mutate(sandbox: Sandbox, files: readonly string[]): Promise<readonly Mutant[]>;
 }
 
-/** Those of whole drains that take long come last. */
-const QUICK =
-  "test/core/!(drain-scale|drain-fairness|drain-crashes|drain-costs|host-budget|checkins|app-events).test.ts";
-const FAULTS = "test/fault/{recovery,drain,protocol}.test.ts";
-
 const SUITES: Readonly<Record<RunOptions["suite"], Suite>> = {
   core: {
     files: "src/core/*.ts",
-    tests: [QUICK, "test/{target,job-function}/*.test.ts", "test/core/*.test.ts", FAULTS],
+    tests: ["test/{core,target,job-function}/*.test.ts", "test/fault/{recovery,drain,protocol}.test.ts"],
     redis: "embedded-tcp",
     slackMs: 4_000,
     mutate: mutateCore,
   },
   scripts: {
     files: "src/resque/scripts/**/*.lua",
-    tests: ["test/resque/**/*.test.ts", "test/{cron,interop}/*.test.ts", QUICK, FAULTS],
+    tests: [
+      "test/resque/**/*.test.ts",
+      "test/{core,cron,interop}/*.test.ts",
+      "test/fault/{recovery,drain,protocol}.test.ts",
+    ],
     redis: "redis-server-tcp",
     slackMs: 4_000,
     mutate: mutateScripts,
@@ -74,15 +73,17 @@ export async function run(options: RunOptions): Promise<void> {
     endMs = 0;
   });
   const isOver = (): boolean => performance.now() >= endMs;
-  const found = suite.tests.flatMap((pattern) => byWeight(sandbox, globSync(pattern, { cwd: root })));
-  const tests = [...new Set(found)].filter(contains(options.tests));
+  const times = openTimes(join(root, `coverage/mutation/${options.suite}-times.json`));
+  const found = suite.tests.flatMap((pattern) => globSync(pattern, { cwd: root })).sort();
+  const tests = quickestFirst(sandbox, found.filter(contains(options.tests)), times);
   const { budgetMs } = options;
   try {
     for (const [index, test] of tests.entries()) {
       if (isOver()) break;
       const startedMs = performance.now();
-      await meet(runner, test, mutants, results, { slackMs: suite.slackMs, budgetMs, isOver, log: console.log });
+      await meet(runner, test, mutants, results, { slackMs: suite.slackMs, budgetMs, isOver, log: console.log, times });
       results.save();
+      times.save();
       const seconds = Math.round((performance.now() - startedMs) / 1_000);
       const row = scoreTable(judgedOf(mutants, results.get)).split("\n").at(-1);
       console.log(`${index + 1}/${tests.length} ${test}: ${seconds} s ${row}`);
@@ -96,11 +97,11 @@ export async function run(options: RunOptions): Promise<void> {
   if (isOver()) console.log("\nended before all tests had met all mutants");
 }
 
-/** Tests that need no Redis first, small files first. */
-function byWeight(sandbox: Sandbox, files: readonly string[]): readonly string[] {
+/** Files whose tests take little each first; where that is not known, those that need no Redis, and the small ones. */
+function quickestFirst(sandbox: Sandbox, files: readonly string[], times: Times): readonly string[] {
   const weight = (file: string): number => {
     const text = sandbox.read(file);
-    return text.length + (/World\(|startRedis|setups\(/.test(text) ? 1_000_000 : 0);
+    return times.meanMs(file) ?? text.length / 1_000 + (/World\(|startRedis|setups\(/.test(text) ? 20 : 0);
   };
   return [...files].sort((a, b) => weight(a) - weight(b));
 }

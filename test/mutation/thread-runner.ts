@@ -90,7 +90,7 @@ export default class MutationRunner extends TestRunner {
       reachedBlocks();
     } else instrumented.scripts = mutant?.edit && exchangedScripts(mutant.file, mutant.edit, mutant.replacement);
     instrumented.currentTestId = this.#step.kind === "base" ? nameOf(test) : undefined;
-    this.#startedMs = performance.now();
+    this.#startedMs = threadMs();
   }
 
   async runTask(test: RunnerTestCase): Promise<void> {
@@ -126,7 +126,7 @@ export default class MutationRunner extends TestRunner {
     const { result } = test;
     if (!result || result.state === "skip" || (result as { pending?: boolean }).pending) return;
     const why = this.#uncaught ?? (result.state === "fail" ? result.errors?.at(-1)?.message : undefined);
-    const next = this.#next(nameOf(test), why, performance.now() - this.#startedMs);
+    const next = this.#next(nameOf(test), why, threadMs() - this.#startedMs);
     if (next) this.#step = next;
     else if (!this.#isSpoilt) write(this.#plan, ["done", nameOf(test)]);
     // Only what has failed is tried again.
