@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { embedded } from "../../src/redis/embedded.ts";
+import { until } from "./until.ts";
 
 export type ServerKind = "redis-server" | "embedded";
 
@@ -47,7 +48,7 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<TestR
   for (let attempt = 1; ; attempt++) {
     const chosen = port === 0 ? await freePort() : port;
     const child = spawnServer(chosen, args);
-    if (await isUp(child)) {
+    if (await isUp(child, chosen)) {
       const close = () => kill(child);
       return { kind, url: `redis://127.0.0.1:${chosen}`, port: chosen, close, [Symbol.asyncDispose]: close };
     }
@@ -58,24 +59,20 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<TestR
 function spawnServer(port: number, args: readonly string[]): ChildProcess {
   const portOption = args.includes("--tls-cert-file") ? ["--port", "0", "--tls-port"] : ["--port"];
   const settings = [...portOption, String(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-  return spawn("redis-server", [...settings, ...args], { stdio: ["ignore", "pipe", "ignore"] });
+  return spawn("redis-server", [...settings, ...args], { stdio: "ignore" });
 }
 
 function tlsArgs({ key, cert }: { readonly key: string; readonly cert: string }): string[] {
   return ["--tls-key-file", key, "--tls-cert-file", cert, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"];
 }
 
-/** By its own word: on its port there may be another server, if that was quicker. */
-async function isUp(child: ChildProcess): Promise<boolean> {
-  const ended = once(child, "exit").then(() => false);
-  const ready = new Promise<boolean>((resolve) => {
-    let log = "";
-    child.stdout?.setEncoding("utf8").on("data", (text: string) => {
-      log = (log + text).slice(-1_000);
-      if (log.includes("Ready to accept connections")) resolve(true);
-    });
+async function isUp(child: ChildProcess, port: number): Promise<boolean> {
+  let hasEnded = false;
+  child.once("exit", () => {
+    hasEnded = true;
   });
-  return Promise.race([ready, ended]);
+  await until(async () => hasEnded || (await isOwn(port, child.pid)));
+  return !hasEnded;
 }
 
 async function kill(child: ChildProcess): Promise<void> {
@@ -83,6 +80,26 @@ async function kill(child: ChildProcess): Promise<void> {
   const exited = once(child, "exit");
   child.kill("SIGKILL");
   await exited;
+}
+
+/** Whether what answers is this process: another server may have been quicker. One that wants a password or TLS first is taken at its word. */
+function isOwn(port: number, pid: number | undefined): Promise<boolean> {
+  return new Promise((resolve) => {
+    let isConnected = false;
+    let reply = "";
+    const socket = connect(port, "127.0.0.1", () => {
+      isConnected = true;
+      socket.write("INFO server\r\n");
+    });
+    socket.setEncoding("utf8").on("data", (text: string) => {
+      reply += text;
+      const [, answering] = /\r\nprocess_id:(\d+)\r\n/.exec(reply) ?? [];
+      if (answering !== undefined || reply.startsWith("-")) socket.destroy();
+      if (answering !== undefined) resolve(Number(answering) === pid);
+    });
+    socket.on("error", () => undefined); // Closed follows.
+    socket.once("close", () => resolve(isConnected && (reply === "" || reply.startsWith("-"))));
+  });
 }
 
 /** A port that was free a moment ago. */
