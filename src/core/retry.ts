@@ -118,7 +118,6 @@ export function retryAfterMs({ error, nowMs }: Pick<FailedAttempt, "error" | "no
     const { retryAfterMs: ms, retryAfter, headers, response } = Object(error);
     if (Number.isFinite(ms)) return ms;
     const text = retryAfter ?? readHeader(headers) ?? readHeader(response?.headers);
-    if (text === undefined || text === null || text === "") return 0;
     return Number.isFinite(Number(text)) ? Number(text) * 1_000 : Date.parse(String(text)) - nowMs || 0;
   } catch {
     // Whatever was thrown may be anything.

@@ -20,14 +20,13 @@ export function describeIssues(
 }
 
 function formatKey(key: PropertyKey): string {
-  if (typeof key === "number") return `[${key}]`;
   const name = String(key);
   if (/^\d+$/.test(name)) return `[${name}]`;
   return /^[A-Za-z_$][\w$]*$/.test(name) ? `.${cut(name)}` : `[${JSON.stringify(cut(name))}]`;
 }
 
 function valueAt(args: unknown, keys: readonly PropertyKey[]): unknown {
-  return keys.reduce((value, key) => (value === undefined || value === null ? undefined : Object(value)[key]), args);
+  return keys.reduce((value, key) => Object(value)[key], args);
 }
 
 /** Libraries quote what they refuse. A job's arguments belong in no log, so in the value's place stands its type. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseJson, stringifyJson } from "../../src/core/json.ts";
+import { describeJsonError, parseJson, stringifyJson } from "../../src/core/json.ts";
 
 describe("JSON", () => {
   test("is read back as it was written, integers of any size included", () => {
@@ -49,6 +49,31 @@ describe("JSON", () => {
     expect(parseJson(text)).toBe(value);
   });
 
+  test("gives big integers as their digits where that is asked for", () => {
+    const text = '[9007199254740993,-12345678901234567890,1,"9007199254740993",1e20]';
+    const digits = ["9007199254740993", "-12345678901234567890"];
+    expect(parseJson(text, "text")).toEqual([...digits, 1, "9007199254740993", 1e20]);
+  });
+
+  test.each([
+    ["[1,", "is not valid JSON: it ends too early"],
+    ["[secret]", "is not valid JSON"],
+    ['{"a":1 "secret"}', "is not valid JSON (at character 8)"],
+    [`[${"1,".repeat(20)}secret]`, "is not valid JSON"],
+  ])("%s: what is wrong is told, and nothing of the text", (text, problem) => {
+    let error: unknown;
+    try {
+      parseJson(text);
+    } catch (thrown) {
+      error = thrown;
+    }
+    expect(describeJsonError(error)).toBe(problem);
+  });
+
+  test("that is nested too deeply is told as that", () => {
+    expect(describeJsonError(new RangeError("Maximum call stack size exceeded"))).toBe("is nested too deeply");
+  });
+
   test("is refused with a SyntaxError, big integers or not", () => {
     for (const text of ["", "{", "[1,]", "[12345678901234567890,]", "nope"]) {
       expect(() => parseJson(text)).toThrow(SyntaxError);
@@ -62,5 +87,6 @@ describe("JSON", () => {
     for (const value of [Number.NaN, Number.NEGATIVE_INFINITY, () => 1, Symbol("x")]) {
       expect(() => stringifyJson({ here: value })).toThrow(/at "here" has no JSON form/);
     }
+    expect(() => stringifyJson([1, undefined])).toThrow('undefined at "1" has no JSON form');
   });
 });

@@ -56,6 +56,12 @@ describe("pacing", () => {
     expect(seasoned(100, 100, { exchangeMs: 20 }).hand).toBeGreaterThan(seasoned(100, 100, { exchangeMs: 1 }).hand);
   });
 
+  test("believes the first job", () => {
+    const [first, many] = [seasoned(10, 40, { jobs: 1 }), seasoned(10, 40)];
+    expect(first.gatherMs).toBeGreaterThan(0);
+    expect(first.gatherMs).toBeCloseTo(many.gatherMs);
+  });
+
   test("adapts when the jobs become others", () => {
     const pacing = seasoned(100, 5);
     const { hand: before, gatherMs } = pacing;

@@ -92,3 +92,52 @@ describe("a call that fails", () => {
     expect(attempts).toHaveLength(1);
   });
 });
+
+describe("a call that is not answered", () => {
+  function wait(untilMs: (startMs: number) => number) {
+    const clock = createManualClock();
+    const startMs = clock.nowMs();
+    let answer = (): void => undefined;
+    const call = () => new Promise<string>((resolve) => (answer = () => resolve("late")));
+    const endings: unknown[] = [];
+    const options = { clock, random: () => 0, untilMs: () => untilMs(startMs), onRetry: () => undefined };
+    repeat(call, options).then(
+      (value) => endings.push(value),
+      (error: StoreError) => endings.push(error.message),
+    );
+    return { clock, endings, answer: () => answer() };
+  }
+  const given = "no answer from Redis in the time that was left";
+
+  test("is waited for as long as there is time, and no longer", async () => {
+    const { clock, endings } = wait((startMs) => startMs + 1_234);
+    await clock.advance(1_233);
+    expect(endings).toEqual([]);
+    await clock.advance(1);
+    expect([endings, clock.pendingMs]).toEqual([[given], []]);
+  });
+
+  test("is given up soon after the end has come nearer", async () => {
+    let lengthMs = DAY_MS;
+    const { clock, endings } = wait((startMs) => startMs + lengthMs);
+    await clock.advance(10_100);
+    lengthMs = 0;
+    await clock.advance(500);
+    expect([endings, clock.pendingMs]).toEqual([[given], []]);
+  });
+
+  test("is given up at once if time is up already", async () => {
+    const { clock, endings } = wait((startMs) => startMs - 1);
+    await clock.advance(0);
+    expect(endings).toEqual([given]);
+  });
+
+  test("leaves no timer when it is answered after all", async () => {
+    const { clock, endings, answer } = wait((startMs) => startMs + DAY_MS);
+    await clock.advance(10_000);
+    expect(clock.pendingMs).toEqual([500]);
+    answer();
+    await clock.advance(0);
+    expect([endings, clock.pendingMs]).toEqual([["late"], []]);
+  });
+});

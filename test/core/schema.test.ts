@@ -186,7 +186,9 @@ describe("what a schema refuses is told", () => {
     [["1"], "args[1]"],
     [[1, "email"], "args[1].email"],
     [[{ key: 1 }, { key: "a-b" }, { key: 0 }], 'args[1]["a-b"][0]'],
+    [["12", "a1", "1a"], 'args[12].a1["1a"]'],
     [[0, Symbol("s")], 'args[0]["Symbol(s)"]'],
+    [[0, "x".repeat(200)], `args[0].${"x".repeat(200)}`],
     [[0, "x".repeat(1_000)], `args[0].${"x".repeat(200)}…`],
   ])("by its path: %o", async (path, told) => {
     const issue = path === undefined ? { message: "is wrong" } : { message: "is wrong", path };
@@ -214,6 +216,7 @@ describe("what a schema refuses is told", () => {
     [-1.5, "must be positive (was -1.5)", "must be positive (was a number)"],
     [12345678901234567890n, "was 12345678901234567890", "was a bigint"],
     [true, "received true", "received a boolean"],
+    ["four", "four is none of ours", "a string is none of ours"],
     [null, "received null", "received null"],
     ["", "must not be empty", "must not be empty"],
     ["$&", 'got "$&"', "got a string"],

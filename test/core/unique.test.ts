@@ -21,6 +21,7 @@ test.each([
   [{ until: { periodMs: 0 } }, /^until: expected/],
   [{ until: { periodMs: 31_536_000_001 } }, /^until: expected .* at most a year/],
   [{ until: {} }, /^until: expected/],
+  [{ until: null }, /^until: expected/],
   [{ until: "start", key: "id" }, /^key: expected a function/],
   [{ until: "start", ttlMs: 0 }, /^ttlMs: expected a number of milliseconds/],
   [{ until: "start", ttlMs: 1.5 }, /^ttlMs: expected/],

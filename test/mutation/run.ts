@@ -39,7 +39,11 @@ interface Suite {
 const SUITES: Readonly<Record<RunOptions["suite"], Suite>> = {
   core: {
     files: "src/core/*.ts",
-    tests: ["test/{core,target,job-function}/*.test.ts", "test/fault/{recovery,drain,protocol}.test.ts"],
+    tests: [
+      "test/{core,target,job-function}/*.test.ts",
+      "test/idempotency.test.ts",
+      "test/fault/{recovery,drain,protocol}.test.ts",
+    ],
     redis: "embedded-tcp",
     slackMs: 4_000,
     mutate: mutateCore,
