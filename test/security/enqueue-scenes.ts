@@ -19,7 +19,7 @@ async function post(app: ReturnType<Stage["app"]>, body: string, type = "applica
   const http = createHttpApp(app, { tokens: { enqueue: "token" } });
   const headers = { authorization: "Bearer token", "content-type": type };
   const response = await http.request("/queues/q/jobs", { method: "POST", headers, body });
-  expect([response.status, await http.request("/health").then(({ status }) => status)]).toEqual([201, 200]);
+  expect([response.status, (await http.request("/health")).status]).toEqual([201, 200]);
   return response.json();
 }
 
