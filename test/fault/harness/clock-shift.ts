@@ -18,6 +18,7 @@ export function shiftedMs({ offsetMs = 0, driftMsPerSecond = 0 }: ClockShift, re
 
 /** What Node is started with for a process of its own time. */
 export function clockArguments(shift: ClockShift): { readonly args: string[]; readonly env: Record<string, string> } {
+  if (Object.keys(shift).length === 0) return { args: [], env: {} };
   const module = fileURLToPath(new URL("shifted-clock.ts", import.meta.url));
   return { args: ["--import", pathToFileURL(module).href], env: { [CLOCK_VARIABLE]: JSON.stringify(shift) } };
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createKeys } from "../../../src/resque/keys.ts";
 import { startGateway, TEST_TOKEN } from "../../support/gateway.ts";
+import { bundleProcess } from "../harness/bundle-process.ts";
 import { type DrainHost, type HostEvent, startDrainHost } from "../harness/drain-host.ts";
 import { type DurableRedis, startDurableRedis } from "../harness/durable-redis.ts";
 import { playFaults, type RunningPlan } from "../harness/fault-plan.ts";
@@ -15,7 +16,7 @@ import { createClaimWatch, type SeenClaim } from "./claims.ts";
 import type { DrainSettings } from "./drain-process.ts";
 import { makeJobs, type SoakJob } from "./jobs.ts";
 import { openProducers } from "./produce.ts";
-import { CLAIM_FOR_MS, HOSTS, JOB_TIMEOUT_MS, RATES, type Tempo } from "./settings.ts";
+import { CLAIM_FOR_MS, HOSTS, JOB_TIMEOUT_MS, type Tempo } from "./settings.ts";
 import { REDIS_LOCK, soakFaults } from "./soak-faults.ts";
 
 export interface SoakOptions {
@@ -81,7 +82,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakRecord> {
   const claims = createClaimWatch();
   const proxy = stack.use(
     await startFaultProxy({
-      ...{ target: gateway.url, seed, rates: RATES, clientTimeoutMs: tempo.requestTimeoutMs },
+      ...{ target: gateway.url, seed, rates: tempo.rates, clientTimeoutMs: tempo.requestTimeoutMs },
       ...{ maxCutOffMs: tempo.maxCutOffMs, watch: claims.watch },
     }),
   );
@@ -103,20 +104,24 @@ export async function runSoak(options: SoakOptions): Promise<SoakRecord> {
 
   const events: HostEvent[] = [];
   const reports: DrainReportLine[] = [];
-  const hosts = startHosts({ proxy, logFile, seed, tempo, events, reports });
+  const module = await bundleProcess(new URL("drain-process.ts", import.meta.url), join(folder, "bundle"));
+  const hosts = startHosts({ module, proxy, logFile, seed, tempo, events, reports });
   stack.defer(async () => void (await Promise.all(hosts.map((host) => host.abort()))));
   const plan = playFaults(seed, soakFaults({ hosts, redis, proxy, tempo }));
   const aborted = Promise.withResolvers<never>();
   aborted.promise.catch(() => undefined);
   signal?.addEventListener("abort", () => aborted.reject(signal.reason), { once: true });
   const broken = Promise.race([aborted.promise, plan.failed, redis.died]);
+  const say = (text: string): void =>
+    options.onProgress?.(`${Math.round((monotonicMs() - startedMs) / 1_000)} s: ${text}`);
   const play = async (): Promise<void> => {
     const fromMs = monotonicMs();
     for (const [index, wave] of waves.entries()) {
       await waitUntil(fromMs + (index * options.produceForMs) / waves.length);
       await plan.without(REDIS_LOCK, () => produce(wave));
+      say(`${jobs.length} of ${options.jobs} jobs enqueued`);
     }
-    await finish({ ...options, hosts, redis, proxy, plan, startedMs });
+    await finish({ ...options, hosts, redis, proxy, plan, say });
   };
   try {
     await Promise.race([broken, play()]);
@@ -138,6 +143,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakRecord> {
 }
 
 interface HostsOptions extends Pick<SoakOptions, "seed" | "tempo"> {
+  readonly module: URL;
   readonly proxy: FaultProxy;
   readonly logFile: string;
   /** Filled while they run. */
@@ -145,11 +151,11 @@ interface HostsOptions extends Pick<SoakOptions, "seed" | "tempo"> {
   readonly reports: DrainReportLine[];
 }
 
-function startHosts({ proxy, logFile, seed, tempo, events, reports }: HostsOptions): DrainHost[] {
+function startHosts({ module, proxy, logFile, seed, tempo, events, reports }: HostsOptions): DrainHost[] {
   const { leaseMs, requestTimeoutMs } = tempo;
   return HOSTS.map(({ name, clock, queues }) =>
     startDrainHost({
-      ...{ name, clock, module: new URL("drain-process.ts", import.meta.url) },
+      ...{ name, clock, module },
       settingsOf: (processName): DrainSettings => ({
         ...{ name: processName, url: proxy.urlFor(processName), token: TEST_TOKEN, queues, logFile, seed },
         ...{ leaseMs, requestTimeoutMs, jobTimeoutMs: JOB_TIMEOUT_MS, claimForMs: CLAIM_FOR_MS },
@@ -168,18 +174,20 @@ interface Stage extends SoakOptions {
   readonly redis: DurableRedis;
   readonly proxy: FaultProxy;
   readonly plan: RunningPlan;
-  readonly startedMs: number;
+  /** Tells how far it is. */
+  readonly say: (text: string) => void;
 }
 
 /** Waits until all jobs are settled, at first under fire; then, in peace, until no drain is left. */
-async function finish({ jobs, hosts, redis, proxy, plan, tempo, startedMs, onProgress }: Stage): Promise<void> {
+async function finish({ jobs, hosts, redis, proxy, plan, tempo, say }: Stage): Promise<void> {
   const settled = async (): Promise<number> => Number(await redis.client.get(keys.processed));
   const look = async (): Promise<number | undefined> => {
     const count = await settled();
-    onProgress?.(`${Math.round((monotonicMs() - startedMs) / 1_000)} s: ${count} of ${jobs} jobs settled`);
+    say(`${count} of ${jobs} jobs settled`);
     return count >= jobs ? undefined : count;
   };
   await withProgress(look, { patienceMs: STUCK_MS, mostMs: tempo.fireForMs });
+  say("no more faults");
   await plan.stop();
   for (const host of hosts) host.thaw();
   await proxy.calm();
@@ -187,6 +195,7 @@ async function finish({ jobs, hosts, redis, proxy, plan, tempo, startedMs, onPro
   // The dead are recovered when their leases have ended.
   const areGone = async (): Promise<0 | undefined> => ((await redis.client.exists(keys.drains)) === 0 ? undefined : 0);
   await withProgress(areGone, { patienceMs: tempo.leaseMs * 3 });
+  say("no drain is left");
   await Promise.all(hosts.map((host) => host.stop()));
 }
 

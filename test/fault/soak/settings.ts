@@ -18,7 +18,21 @@ export interface Tempo {
   readonly pace: number;
   /** For how long, at most, faults go on when the last job is in its queue. */
   readonly fireForMs: number;
+  readonly rates: FaultRates;
 }
+
+/** One request in seven meets one. */
+export const RATES: FaultRates = {
+  ...{ "drop-request": 0.01, "drop-reply": 0.02, "cut-reply": 0.02, delay: 0.02, "repeat-late": 0.03 },
+  ...{ "arrive-late": 0.01, "stall-undone": 0.005, "stall-done": 0.005, "status-429": 0.005 },
+  ...{ "status-500": 0.01, "status-502": 0.01, full: 0.005 },
+};
+/** One in three, where there are few. */
+const HIGH_RATES: FaultRates = {
+  ...{ "drop-request": 0.02, "drop-reply": 0.05, "cut-reply": 0.05, delay: 0.02, "repeat-late": 0.08 },
+  ...{ "arrive-late": 0.03, "stall-undone": 0.01, "stall-done": 0.015, "status-429": 0.01 },
+  ...{ "status-500": 0.02, "status-502": 0.02, full: 0.01 },
+};
 
 export const LONG: Tempo = {
   leaseMs: 7_500,
@@ -29,6 +43,7 @@ export const LONG: Tempo = {
   longFreezeMs: [500, 4_000],
   pace: 1,
   fireForMs: 60_000,
+  rates: RATES,
 };
 
 export const SHORT: Tempo = {
@@ -40,13 +55,7 @@ export const SHORT: Tempo = {
   longFreezeMs: [300, 2_000],
   pace: 0.35,
   fireForMs: 3_000,
-};
-
-/** One request in seven meets one. */
-export const RATES: FaultRates = {
-  ...{ "drop-request": 0.01, "drop-reply": 0.02, "cut-reply": 0.02, delay: 0.02, "repeat-late": 0.03 },
-  ...{ "arrive-late": 0.01, "stall-undone": 0.005, "stall-done": 0.005, "status-429": 0.005 },
-  ...{ "status-500": 0.01, "status-502": 0.01, full: 0.005 },
+  rates: HIGH_RATES,
 };
 
 const HOUR_MS = 3_600_000;
