@@ -1,5 +1,8 @@
 import { hasRedisServer } from "../../support/redis.ts";
-import { HELP, parseSoakOptions, SoakUsageError } from "./options.ts";
+import { monotonicMs } from "../harness/monotonic.ts";
+import { reportFeatures } from "./features/report-features.ts";
+import { runFeatures } from "./features/run-features.ts";
+import { HELP, parseSoakOptions, type SoakCommand, SoakUsageError } from "./options.ts";
 import { reportSoak } from "./report.ts";
 import { runSoak } from "./run-soak.ts";
 
@@ -14,18 +17,25 @@ try {
   process.exitCode = 2;
 }
 
-async function soak(options: Exclude<ReturnType<typeof parseSoakOptions>, "help">): Promise<void> {
+async function soak(options: SoakCommand): Promise<void> {
   if (!hasRedisServer()) throw new SoakUsageError("soak: no redis-server in PATH; expected one of 6.2 or later");
   const controller = new AbortController();
   const interrupt = (): void => controller.abort(new Error("interrupted"));
   process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
+  let toldMs = monotonicMs();
   const onProgress = (text: string): void => {
     if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+    else if (monotonicMs() - toldMs > 30_000) {
+      toldMs = monotonicMs();
+      process.stderr.write(`${text}\n`);
+    }
   };
   try {
-    const record = await runSoak({ ...options, signal: controller.signal, onProgress });
+    const asked = { ...options, signal: controller.signal, onProgress };
+    const { table, broken } = options.isOfFeatures
+      ? reportFeatures(await runFeatures(asked), options.seed)
+      : reportSoak(await runSoak(asked), options);
     if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
-    const { table, broken } = reportSoak(record, options);
     console.log(table);
     for (const text of broken.slice(0, 100)) console.log(`\nBROKEN: ${text}`);
     if (broken.length > 100) console.log(`\n… and ${broken.length - 100} more`);

@@ -12,7 +12,13 @@ test("a soak is 100,000 jobs over some minutes, unless it is told otherwise", ()
   expect(parseSoakOptions(["--help"])).toBe("help");
 });
 
+test("that of the features has as many jobs as its time brings", () => {
+  expect(parseSoakOptions(["--features", "--fast"])).toMatchObject({ isOfFeatures: true, produceForMs: 240_000 });
+  expect(parseSoakOptions([])).toMatchObject({ isOfFeatures: false });
+});
+
 test.each([
+  [["--features", "--jobs", "7"], "--jobs: with --features the number of jobs comes from --minutes"],
   [["--jobs", "0"], '--jobs: got "0", expected a whole number from 1 to 10000000'],
   [["--seed", "x"], '--seed: got "x", expected a whole number from 0 to 9007199254740991'],
   [["--minutes", "0"], '--minutes: got "0", expected a number above 0, at most 600'],

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { FEATURES_LONG, FEATURES_SHORT } from "./features/settings.ts";
 import type { SoakOptions } from "./run-soak.ts";
 import { LONG, SHORT } from "./settings.ts";
 
@@ -13,21 +14,31 @@ Four hosts drain queues under all faults at once; afterwards every job is accoun
   --seed N      of all that is drawn (default 1)
   --minutes N   over how long the jobs are enqueued, as 5 or 0.5 (default 4)
   --fast        a shorter lease, and faults that follow each other faster
+  --features    with retries, delayed and unique jobs, schedules, limits, acknowledged jobs and statuses in use, as many jobs as the time allows
   --help`;
 
+/** What the command line asks for; of the soak of the features `jobs` means nothing. */
+export type SoakCommand = SoakOptions & { readonly isOfFeatures: boolean };
+
 /** @throws SoakUsageError */
-export function parseSoakOptions(argv: readonly string[]): SoakOptions | "help" {
+export function parseSoakOptions(argv: readonly string[]): SoakCommand | "help" {
   const values = parse(argv);
   if (values.help === true) return "help";
   const minutes = Number(values.minutes ?? "4");
   if (!(minutes > 0 && minutes <= 600)) {
     throw new SoakUsageError(`--minutes: got "${values.minutes}", expected a number above 0, at most 600`);
   }
+  const isOfFeatures = values.features === true;
+  if (isOfFeatures && values.jobs !== undefined) {
+    throw new SoakUsageError("--jobs: with --features the number of jobs comes from --minutes");
+  }
+  const [long, short] = isOfFeatures ? [FEATURES_LONG, FEATURES_SHORT] : [LONG, SHORT];
   return {
+    isOfFeatures,
     jobs: parseCount("--jobs", values.jobs ?? "100000", 1, 10_000_000),
     seed: parseCount("--seed", values.seed ?? "1", 0, Number.MAX_SAFE_INTEGER),
     produceForMs: minutes * 60_000,
-    tempo: values.fast === true ? SHORT : LONG,
+    tempo: values.fast === true ? short : long,
   };
 }
 
@@ -40,6 +51,7 @@ function parse(argv: readonly string[]) {
         seed: { type: "string" },
         minutes: { type: "string" },
         fast: { type: "boolean" },
+        features: { type: "boolean" },
         help: { type: "boolean", short: "h" },
       },
     }).values;

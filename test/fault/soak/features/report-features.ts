@@ -39,7 +39,7 @@ export function reportFeatures(record: FeaturesRecord, seed: number): FeaturesRe
 }
 
 function tableOf(
-  { evidence, events, faults, receptions, ends, gaps, requests, durationMs }: FeaturesRecord,
+  { evidence, events, faults, receptions, ends, requests, durationMs }: FeaturesRecord,
   verdicts: readonly Verdict[],
   duplicates: Readonly<Record<string, number>>,
   seed: number,
@@ -66,7 +66,6 @@ function tableOf(
     ["requests", whole(requests)],
     ["faults", whole(sum(faults))],
     ...listed(faults),
-    ["Redis lost from sight", whole(gaps)],
     ["promises, and how often each was put to the test", ""],
     ...verdicts.map((verdict): Row => {
       const { feature, promise, checked, brokenCount } = verdict;

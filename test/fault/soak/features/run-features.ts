@@ -13,7 +13,7 @@ import { startFaultProxy } from "../../harness/fault-proxy.ts";
 import { monotonicMs } from "../../harness/monotonic.ts";
 import { createRandom } from "../../harness/random.ts";
 import { openRunLog, readRunLog } from "../../harness/run-log.ts";
-import { RATES, type Tempo } from "../settings.ts";
+import type { Tempo } from "../settings.ts";
 import { soakFaults } from "../soak-faults.ts";
 import { allFeatures, featureApp } from "./app.ts";
 import type { FeatureSettings } from "./drain-process.ts";
@@ -25,6 +25,7 @@ import { keysLeftIn, readFailed, waitUntilQuiet } from "./quiet.ts";
 import { startReceiver } from "./receiver.ts";
 import { createRecorder, readRuns } from "./run-records.ts";
 import { HOSTS, quicken, TICK_MS } from "./settings.ts";
+import { switchedClient } from "./switched-client.ts";
 import { watchRedis } from "./witness.ts";
 import { readCalls } from "./witnessed-calls.ts";
 
@@ -51,8 +52,6 @@ export interface FeaturesRecord {
   readonly receptions: Readonly<Record<string, number>>;
   /** How drains ended, by reason. */
   readonly ends: Readonly<Record<string, number>>;
-  /** How often the witness lost sight of Redis. */
-  readonly gaps: number;
   readonly requests: number;
   readonly durationMs: number;
 }
@@ -70,19 +69,25 @@ export async function runFeatures(options: FeaturesOptions): Promise<FeaturesRec
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   const logFile = join(folder, "runs.tsv");
   const redis = stack.use(await startDurableRedis());
-  const witness = stack.use(watchRedis(redis.port, join(folder, "monitor.log")));
-  await witness.sees;
-  const gateway = stack.use(await startGateway(redis.url));
+  const witness = stack.use(await watchRedis(redis.port, join(folder, "monitor.log")));
+  const gateway = stack.use(await startGateway(witness.url));
   const clientTimeoutMs = requestTimeoutMs;
   const proxy = stack.use(
-    await startFaultProxy({ target: gateway.url, seed, rates: RATES, clientTimeoutMs, maxCutOffMs: tempo.maxCutOffMs }),
+    await startFaultProxy({
+      target: gateway.url,
+      seed,
+      rates: tempo.rates,
+      clientTimeoutMs,
+      maxCutOffMs: tempo.maxCutOffMs,
+    }),
   );
   const log = openRunLog(logFile, "harness");
   stack.defer(() => log.close());
   // Who has no lease to lose is patient.
   const clientOf = (name: string) =>
     upstash({ url: proxy.urlFor(name), token: TEST_TOKEN, requestTimeoutMs: 3 * requestTimeoutMs });
-  const receiver = stack.use(await startReceiver(clientOf("receiver"), log));
+  const acknowledging = switchedClient(clientOf("receiver"));
+  const receiver = stack.use(await startReceiver(acknowledging.client, log));
 
   const events: HostEvent[] = [];
   const ends: Record<string, number> = {};
@@ -129,8 +134,12 @@ export async function runFeatures(options: FeaturesOptions): Promise<FeaturesRec
   onProgress?.(`${Math.round((monotonicMs() - startedMs) / 1_000)} s: no more faults; what is left is done`);
   await orAborted(waitUntilQuiet(redis.client, keys, ["ticks"]));
   await orAborted(Promise.all(hosts.map((host) => host.stop())));
+  // What is still on its way through them, given up by its client, has arrived then or never will.
+  await proxy.close();
+  await gateway.close();
 
   // A last drain in peace, without schedules.
+  acknowledging.switchTo(ioredis(redis.url));
   const last = stack.use(
     createAirlift({
       ...{ redis: ioredis(redis.url), queues: ["*"], jobs: app.jobs, leaseMs, concurrency: 12, logger: silent },
@@ -155,7 +164,7 @@ export async function runFeatures(options: FeaturesOptions): Promise<FeaturesRec
   const toRedisMs = clockOf();
   const runs = matchRuns(readRuns(readRunLog(logFile)), journal, events, toRedisMs);
   return {
-    ...{ features, events, toRedisMs, ends, leaseMs, receptions: receiver.receptions, gaps: witness.gaps },
+    ...{ features, events, toRedisMs, ends, receptions: receiver.receptions },
     evidence: {
       ...{ journal, runs, runsOf: groupBy(runs, ({ job }) => job), failed, keysLeft, leaseMs },
       counters: { processed: Number(processed ?? 0), failed: Number(failures ?? 0) },

@@ -1,6 +1,6 @@
 import type { ClockShift } from "../../harness/clock-shift.ts";
 import type { PlannedFault } from "../../harness/fault-plan.ts";
-import { LONG, SHORT, type Tempo } from "../settings.ts";
+import { LONG, type Tempo } from "../settings.ts";
 import { REDIS_LOCK } from "../soak-faults.ts";
 
 /** Quicker than the plain soak: what is looked at here takes several leases to come to its end. */
@@ -8,11 +8,9 @@ export const FEATURES_LONG: Tempo = { ...LONG, leaseMs: 5_000, longFreezeMs: [30
 
 /** For machines that are busy otherwise: a process that is killed costs as much as all its jobs. */
 export const FEATURES_SHORT: Tempo = {
-  ...SHORT,
-  leaseMs: 4_000,
-  requestTimeoutMs: 1_200,
-  maxCutOffMs: 1_600,
-  pace: 0.9,
+  ...LONG,
+  ...{ leaseMs: 4_000, requestTimeoutMs: 1_200, maxCutOffMs: 1_600, pace: 0.9 },
+  ...{ outageMs: [100, 500], shortFreezeMs: [100, 500], longFreezeMs: [300, 1_500] },
 };
 
 /** What becomes of Redis concerns all hosts at once, so it comes more often. */
