@@ -3,7 +3,7 @@ import type { Airlift } from "../airlift.ts";
 import { isStoreError, UsageError } from "../core/errors.ts";
 import { addCounts, NO_COUNTS } from "./enqueue-counts.ts";
 import { enqueueStream } from "./enqueue-stream.ts";
-import { type EnqueueRequest, readJob } from "./job-request.ts";
+import { type EnqueueRequest, MARKUP, NO_MARKUP, readJob } from "./job-request.ts";
 import { mediaType, unsupportedMediaType } from "./media-type.ts";
 import type { ResolvedHttpAppOptions } from "./options.ts";
 import { decodeUtf8, parseExactJson } from "./parse-json.ts";
@@ -40,6 +40,7 @@ export function readQueueName(url: string): string | FieldError {
   if (queue.trim() === "") return { path: "queue", message: "must not be empty" };
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
   if (/[\u0000-\u001f\u007f-\u009f]/.test(queue)) return { path: "queue", message: "must not hold control characters" };
+  if (MARKUP.test(queue)) return { path: "queue", message: NO_MARKUP };
   return queue;
 }
 

@@ -8,6 +8,10 @@ import type { FieldError } from "./problem.ts";
 /** Levels of nesting in a payload, the payload's own object and `args` included: `JSON.parse` of Ruby refuses more. */
 export const MAX_NESTING = 100;
 
+/** resque-web writes the names of queues and classes into its pages as they are. */
+export const MARKUP: RegExp = /[<>"]/;
+export const NO_MARKUP = 'must not hold < > or "';
+
 /** One job of a request. No message quotes what was sent. */
 export const JobSchema: v.GenericSchema<
   unknown,
@@ -18,6 +22,7 @@ export const JobSchema: v.GenericSchema<
       class: v.pipe(
         v.string("must be a string"),
         v.nonEmpty("must not be empty"),
+        v.check((name) => !MARKUP.test(name), NO_MARKUP),
         v.description("The class name: for Ruby workers, the Ruby class"),
       ),
       args: v.optional(

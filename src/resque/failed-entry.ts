@@ -12,7 +12,7 @@ export function failedEntry(
   { failedAtMs, workerId, queue }: { readonly failedAtMs: number; readonly workerId: string; readonly queue: string },
 ): { readonly before: string; readonly after: string } {
   const rest = {
-    exception: failure.exception,
+    exception: failure.exception.replace(MARKUP, "_"),
     error: failure.message,
     backtrace: failure.backtrace,
     worker: workerId,
@@ -23,6 +23,9 @@ export function failedEntry(
     after: `,${JSON.stringify(rest).slice(1)}`,
   };
 }
+
+/** In no language does a class's name bear these. resque-web writes it into its pages as it is, and a receiver may have said it. */
+const MARKUP = /[<>"'&]/g;
 
 /** The name of the list that Ruby's multi-queue backend keeps a queue's failures in. */
 export function toFailedQueue(queue: string): string {
