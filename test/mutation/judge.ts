@@ -9,6 +9,9 @@ export interface JudgeOptions {
   /** A mutant has survived when the tests that it met have taken so long. */
   readonly budgetMs: number;
   readonly times: Times;
+  /** Only tests that take so long. */
+  readonly fromMs: number;
+  readonly belowMs: number;
   readonly isOver: () => boolean;
   readonly log: (line: string) => void;
 }
@@ -68,7 +71,7 @@ export async function meet(
     const planned = alive.map((mutant) => ({ ...pick(mutant), budgetMs: leftMs(results.get(mutant)) }));
     const { entries, hasHung, error } = await runner.run(
       file,
-      { mutants: planned, done: [...done], met },
+      { mutants: planned, done: [...done], met, fromMs: options.fromMs, belowMs: options.belowMs },
       { limitMs, onEntry: (entry) => entry[0] === "base" && baseMs.set(entry[1], entry[2]), isOver: options.isOver },
     );
     for (const entry of entries) note(entry);

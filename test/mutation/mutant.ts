@@ -37,6 +37,9 @@ export interface ThreadPlan {
   readonly mutants: readonly (Pick<Mutant, "id" | "file" | "coveredAs" | "edit" | "replacement"> & {
     readonly budgetMs: number;
   })[];
+  /** Mutants meet only tests that take so long without any. */
+  readonly fromMs: number;
+  readonly belowMs: number;
   /** Names of tests that are not run again. */
   readonly done: readonly string[];
   /** By names of tests: mutants that they have met already. */

@@ -148,7 +148,7 @@ export default class MutationRunner extends TestRunner {
         }
         this.#baseMs = ms;
         perTest[test] = { ...perTest[test], ...Object.fromEntries(reachedBlocks().map((name) => [name, 1])) };
-        this.#left = this.#reached(test);
+        this.#left = ms >= this.#plan.fromMs && ms < this.#plan.belowMs ? this.#reached(test) : [];
         write(this.#plan, ["base", test, ms, this.#left.length]);
         return this.#nextMutant();
       case "mutant":

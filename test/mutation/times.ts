@@ -1,23 +1,23 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
-/** How long the tests of a file take each, as earlier runs have found. */
+/** How long the longest test of a file takes, as earlier runs have found. */
 export interface Times {
-  meanMs(file: string): number | undefined;
+  longestMs(file: string): number | undefined;
   note(file: string, testsMs: readonly number[]): void;
   save(): void;
 }
 
 export function openTimes(path: string): Times {
-  const means = new Map<string, number>(read(path));
+  const longest = new Map<string, number>(read(path));
   return {
-    meanMs: (file) => means.get(file),
+    longestMs: (file) => longest.get(file),
     note(file, testsMs) {
-      if (testsMs.length > 0) means.set(file, testsMs.reduce((sum, ms) => sum + ms, 0) / testsMs.length);
+      if (testsMs.length > 0) longest.set(file, Math.max(longest.get(file) ?? 0, ...testsMs));
     },
     save() {
       mkdirSync(dirname(path), { recursive: true });
-      writeFileSync(path, JSON.stringify([...means], null, 1));
+      writeFileSync(path, JSON.stringify([...longest], null, 1));
     },
   };
 }
