@@ -44,7 +44,9 @@ export function findRedis(options: ConnectionOptions, env: Environment): RedisAd
   const provider = env["REDIS_PROVIDER"];
   if (provider) {
     const url = env[provider];
-    if (!url) throw new UsageError(`REDIS_PROVIDER names the variable ${JSON.stringify(provider)}, which is not set`);
+    // Who has put the address there, and not a variable's name, must not find it in a log.
+    const name = /^\w+$/.test(provider) ? JSON.stringify(provider) : "that no environment has";
+    if (!url) throw new UsageError(`REDIS_PROVIDER names the variable ${name}, which is not set`);
     return checkAddress(url, undefined, provider);
   }
   const url = env["REDIS_URL"];
@@ -103,8 +105,13 @@ function isHttp(url: string): boolean {
   return /^https?:\/\//.test(url);
 }
 
-/** What may be printed of a URL that someone mistyped: no user, no password, no query. */
+/** A host's name, perhaps with a port, and nothing that might be a token. */
+const HOST = /^(?:[a-z-]{1,20}|[a-z\d-]+(?:\.[a-z\d-]+)+|\[[\da-f:.]+\])(?::\d{1,5})?$/i;
+
+/** What may be printed of a URL that someone mistyped: the scheme and the host, if it has them; no user, no password, no path, no token. */
 function withoutCredentials(url: string): string {
-  const at = url.lastIndexOf("@");
-  return (at < 0 ? url : `…${url.slice(at)}`).replace(/\?.*$/s, "");
+  const [, scheme = "", rest = ""] = /^([a-z][a-z\d+.-]*:\/\/)?(.*)$/is.exec(url) ?? [];
+  const at = rest.lastIndexOf("@");
+  const host = rest.slice(at + 1).replace(/[/?#].*$/s, "");
+  return `${scheme}${at < 0 ? "" : "…@"}${HOST.test(host) ? host : "…"}`;
 }

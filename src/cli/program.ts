@@ -39,8 +39,9 @@ export function createProgram(): Command {
     .helpCommand(false)
     .addHelpText("after", HELP_AFTER)
     .configureOutput({
-      // One line, also with a suggestion, which commander puts on a second.
-      outputError: (text, write) => write(`airlift: ${toLine(text.replace(/^error: /, ""))}\n`),
+      // One line, also with a suggestion, which commander puts on a second; and without arguments that are too many, as a token may be among them.
+      outputError: (text, write) =>
+        write(`airlift: ${toLine(text.replace(/^error: /, "").replace(/(but got \d+): .*/s, "$1."))}\n`),
     })
     .exitOverride();
   // Commands copy these settings, so they come after.

@@ -12,7 +12,7 @@ type WrongUsage = [args: string, line: string | RegExp, env?: Record<string, str
 const WRONG: WrongUsage[] = [
   ["drian", "unknown command 'drian' (Did you mean drain?)"],
   ["drain --quues mail", "unknown option '--quues' (Did you mean --queues?)"],
-  ["status more", "too many arguments for 'status'. Expected 0 arguments but got 1: more."],
+  ["status more", "too many arguments for 'status'. Expected 0 arguments but got 1."],
   ["help nope", /'nope' is invalid.*Allowed choices are dev, drain, work, enqueue, gateway, status, .*\bjob\b.*\.$/],
   ["drain --app", "option '--app <file>' argument missing"],
   ["drain --concurrency 0", /--concurrency.*'0' is invalid\. Expected a whole number from 1\.$/],
@@ -43,7 +43,12 @@ const WRONG: WrongUsage[] = [
   ],
   [
     "status --redis ftp://ada:secret@host/?key=k",
-    '--redis: expected an https://, http://, redis:// or rediss:// URL, got "…@host/"',
+    '--redis: expected an https://, http://, redis:// or rediss:// URL, got "ftp://…@host"',
+  ],
+  ["status --redis AX3hSecretToken", '--redis: expected an https://, http://, redis:// or rediss:// URL, got "…"'],
+  [
+    "status --redis redis://ada:secret",
+    '--redis: expected an https://, http://, redis:// or rediss:// URL, got "redis://…"',
   ],
   ["status --redis https://host", "--redis: an HTTP Redis needs its token; expected --token"],
   [`status --redis ${NOWHERE} --token secret`, /^--redis: --token goes with an http\(s\):\/\/ URL/],
