@@ -41,7 +41,13 @@ export async function loadApp(path: string): Promise<App> {
   } catch (error) {
     throw new UsageError(`--app ${path}: ${describeLoadError(error, file)}`, { cause: error });
   }
-  return readApp(module, path, file);
+  try {
+    return readApp(module, path, file);
+  } catch (error) {
+    // What it exports may be anything, and throw when it is looked at.
+    if (error instanceof UsageError) throw error;
+    throw new UsageError(`--app ${path}: ${describeLoadError(error, file)}`, { cause: error });
+  }
 }
 
 function readApp(module: Record<string, unknown>, path: string, file: string): App {
@@ -74,9 +80,17 @@ function isAirlift(value: unknown): value is Airlift {
   return typeof drain === "function" && typeof enqueue === "function" && Array.isArray(options?.jobs);
 }
 
+function toText(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return "a value that has no text";
+  }
+}
+
 /** The error's first line, with the place in the app that it comes from. */
 function describeLoadError(error: unknown, file: string): string {
-  if (!(error instanceof Error)) return `it throws ${String(error)}`;
+  if (!(error instanceof Error)) return `it throws ${toText(error)}`;
   const [first = "", second = ""] = error.message.split("\n").map((line) => line.trim());
   // The compiler puts the place of a syntax error into the message's second line.
   const message = /:\d+:\d+$/.test(second) ? `${first} at ${second}` : first;

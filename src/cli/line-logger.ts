@@ -1,5 +1,5 @@
 import type { Logger } from "../core/job.ts";
-import { toLines } from "./terminal-text.ts";
+import { toLine, toLines, toSafeJson } from "./terminal-text.ts";
 
 type Level = "debug" | "info" | "warn" | "error";
 
@@ -16,8 +16,8 @@ export function createLineLogger(options: LineLoggerOptions): Logger {
     if (level === "debug" && !options.isVerbose) return;
     const time = new Date().toTimeString().slice(0, 8);
     const label = level === "info" ? "" : `${level}: `;
-    const details = Object.entries(fields).map(([name, value]) => ` ${name}=${formatField(value)}`);
-    options.write(toLines(`${time} ${label}${cut(message)}${details.join("")}`));
+    const details = Object.entries(fields).map(([name, value]) => ` ${name}=${formatField(name, value)}`);
+    options.write(`${time} ${label}${toLine(cut(message))}${details.join("")}`);
   };
   return {
     debug: (message, fields) => log("debug", message, fields),
@@ -34,19 +34,28 @@ function cut(text: string): string {
   return text.length > MAX_TEXT_CHARS ? `${text.slice(0, MAX_TEXT_CHARS)}…` : text;
 }
 
-function formatField(value: unknown): string {
-  const text = cut(value instanceof Error ? `${value.name}: ${value.message}` : toText(value));
-  // Quoted unless it is one plain word, so that a value cannot pass for further fields or lines; a stack keeps its lines.
-  return /^[\w./:@+-]+$/.test(text) || text.includes("\n    at ") ? text : JSON.stringify(text);
+/** Quoted unless it is one plain word, so that a value cannot pass for further fields or lines; the stack of an error keeps its lines. */
+function formatField(name: string, value: unknown): string {
+  const text = cut(toText(value));
+  if (/^[\w./:@+-]+$/.test(text)) return text;
+  const isStack = name === "error" && typeof value === "string" && text.includes("\n    at ");
+  return isStack ? toLines(text).replace(/\n(?!\s)/g, "\n    ") : toSafeJson(JSON.stringify(text));
 }
 
+/** Whatever it is, and whatever it throws when it is looked at. */
 function toText(value: unknown): string {
-  if (typeof value === "object" && value !== null) {
-    try {
-      return JSON.stringify(value);
-    } catch {
-      return String(value);
-    }
+  try {
+    if (value instanceof Error) return `${value.name}: ${value.message}`;
+    return typeof value === "object" && value !== null ? writeJson(value) : String(value);
+  } catch {
+    return "a value that cannot be read";
   }
-  return String(value);
+}
+
+function writeJson(value: object): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return String(value);
+  }
 }
