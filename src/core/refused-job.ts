@@ -9,7 +9,7 @@ export function refusalOf(job: ClaimedJob, definition: AnyJobDefinition | undefi
   }
   if (job.refusal) return job.refusal;
   if (!definition || !job.isActiveJob || "wire" in definition) return undefined;
-  const name = JSON.stringify(job.class);
+  const name = quoteClass(job.class);
   return refusal(
     "UnknownJobClass",
     `the job is an Active Job: define the class ${name} by activeJob() of "airlift/active-job"`,
@@ -20,7 +20,14 @@ export function refusalOf(job: ClaimedJob, definition: AnyJobDefinition | undefi
 export function unknownClass(className: string, { classes }: Pick<Registry, "classes">): Failure {
   const list = `${classes.slice(0, 20).join(", ")}${classes.length > 20 ? ", …" : ""}`;
   const known = classes.length > 0 ? `it knows ${list}` : "it knows none";
-  return refusal("UnknownJobClass", `this app has no job for the class ${JSON.stringify(className)}; ${known}`);
+  return refusal("UnknownJobClass", `this app has no job for the class ${quoteClass(className)}; ${known}`);
+}
+
+const MAX_CLASS_CHARS = 200;
+
+/** As much of a class's name as a message holds: it may have as many characters as a payload, and what is said of a job travels beside it. */
+function quoteClass(className: string): string {
+  return JSON.stringify(className.length > MAX_CLASS_CHARS ? `${className.slice(0, MAX_CLASS_CHARS)}…` : className);
 }
 
 function refusal(exception: string, message: string): Failure {
