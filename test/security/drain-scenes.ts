@@ -1,5 +1,5 @@
 import { expect } from "vitest";
-import { discard, release, retry } from "../../src/core/directive.ts";
+import { ACCEPTED, detach, discard, release, retry } from "../../src/core/directive.ts";
 import { defineJob } from "../../src/core/job.ts";
 import { payload, payloads } from "../conformance/world.ts";
 import { until } from "../support/until.ts";
@@ -111,6 +111,23 @@ export const DRAIN_SCENES: readonly Scene[] = [
       const draining = app({ jobs: [{ class: "Noop", perform }], leaseMs: 1_000 }).drain();
       await until(async () => (await world.keyNames()).some((name) => name.includes("stat:processed:")));
       expect(await draining).toMatchObject({ succeeded: 2 });
+    },
+  },
+  {
+    name: "hands jobs over to receivers, and takes back what they refuse",
+    async play({ app, world }) {
+      const ends = [
+        () => ACCEPTED,
+        () => undefined,
+        () => release({ afterMs: 60_000 }),
+        () => Promise.reject(new Error("no")),
+      ];
+      const perform = ([n]: readonly unknown[]) =>
+        detach({ leaseMs: 60_000, dispatch: async () => ends[n as number]?.() });
+      await world.push("q", ...payloads(4));
+      const jobs = [defineJob({ class: "Noop", perform })];
+      expect(await app({ jobs }).drain()).toMatchObject({ detached: 1, succeeded: 1, released: 1, failed: 1 });
+      expect(Object.keys((await world.everything())[world.keys.retries] as object)).toHaveLength(2);
     },
   },
   {
