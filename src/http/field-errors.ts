@@ -9,7 +9,14 @@ interface Issue {
 export function issuesToFieldErrors(issues: readonly unknown[]): FieldError[] {
   // Both forms have these members, but share no type.
   return (issues as readonly Issue[]).map(({ path = [], message }) => ({
-    path: path.map((segment) => String(typeof segment === "object" ? segment.key : segment)).join("."),
+    path: path.map((segment) => cut(String(typeof segment === "object" ? segment.key : segment))).join("."),
     message,
   }));
+}
+
+/** A name that nobody knows may be as long as the body. */
+const MAX_NAME_CHARS = 100;
+
+function cut(name: string): string {
+  return name.length > MAX_NAME_CHARS ? `${name.slice(0, MAX_NAME_CHARS)}…` : name;
 }

@@ -97,6 +97,27 @@ test("what the API can do is put together once, and told under whatever path it 
   expect(looks).toBe(once);
 });
 
+test("a name that nobody knows is told, but not all of a hundred kilobytes of it", async () => {
+  const headers = { "content-type": "application/json" };
+  const name = `odd${"x".repeat(100_000)}`;
+  const body = `{"class":"Noop","${name}":1}`;
+  const answer = await world.request("/queues/q/jobs", { method: "POST", headers, body });
+  const text = await answer.text();
+  expect([answer.status, text.length < 1_000]).toEqual([400, true]);
+  expect(text).toContain(name.slice(0, 50));
+});
+
+test("a job of nearly a megabyte, of every awkward value, is in Redis byte for byte", async () => {
+  const awkward = '[1.0,1E400,-0,12345678901234567890,"\\ud800","\\u0000",{"1":[],"2":{},"__proto__":{"a":[]}},"💣"]';
+  const args = `[${Array(8_000).fill(awkward).join(",")}]`;
+  const headers = { "content-type": "application/json" };
+  const body = `{"class":"Noop","args":${args}}`;
+  expect(body.length).toBeGreaterThan(700_000);
+  const answer = await world.request("/queues/q/jobs", { method: "POST", headers, body });
+  expect([answer.status, await answer.json()]).toEqual([201, { queue: "q", enqueued: 1 }]);
+  expect(await world.queued("q")).toEqual([body]);
+});
+
 test("millions of empty lines are passed over", async () => {
   const headers = { "content-type": "application/x-ndjson" };
   const body = `${"\n".repeat(2_000_000)}{"class":"Noop"}${"\r\n \n".repeat(500_000)}`;
