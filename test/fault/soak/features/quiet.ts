@@ -57,7 +57,7 @@ export async function keysLeftIn(redis: Redis, keys: Keys): Promise<string[]> {
     const kept = (key: string): boolean => key.startsWith(keys.job("")) || key === keys.starts;
     const ttls = await Promise.all(names.map(async (key) => [key, await redis.pttl(key)] as const));
     const left = ttls.filter(([key, ttlMs]) => ttlMs !== GONE && !(kept(key) && ttlMs > 0));
-    if (look === 30 || !left.some(([, ttlMs]) => ttlMs > 0 && ttlMs < 2_000)) return left.map(([key]) => key);
+    if (look === 30 || !left.some(([, ttlMs]) => ttlMs >= 0 && ttlMs < 2_000)) return left.map(([key]) => key);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
 }

@@ -8,10 +8,10 @@ import { createKeys } from "../../../../src/resque/keys.ts";
 import { startGateway, TEST_TOKEN } from "../../../support/gateway.ts";
 import { type HostEvent, startDrainHost } from "../../harness/drain-host.ts";
 import { startDurableRedis } from "../../harness/durable-redis.ts";
-import { playFaults } from "../../harness/fault-plan.ts";
+import { type PlannedFault, playFaults } from "../../harness/fault-plan.ts";
 import { startFaultProxy } from "../../harness/fault-proxy.ts";
 import { monotonicMs } from "../../harness/monotonic.ts";
-import { createRandom } from "../../harness/random.ts";
+import { createRandom, type Random } from "../../harness/random.ts";
 import { openRunLog, readRunLog } from "../../harness/run-log.ts";
 import type { Tempo } from "../settings.ts";
 import { soakFaults } from "../soak-faults.ts";
@@ -26,7 +26,7 @@ import { startReceiver } from "./receiver.ts";
 import { createRecorder, readRuns } from "./run-records.ts";
 import { HOSTS, quicken, TICK_MS } from "./settings.ts";
 import { switchedClient } from "./switched-client.ts";
-import { watchRedis } from "./witness.ts";
+import { type Witness, watchRedis } from "./witness.ts";
 import { readCalls } from "./witnessed-calls.ts";
 
 export interface FeaturesOptions {
@@ -107,7 +107,7 @@ export async function runFeatures(options: FeaturesOptions): Promise<FeaturesRec
     }),
   );
   stack.defer(async () => void (await Promise.all(hosts.map((host) => host.abort()))));
-  const plan = playFaults(seed, quicken(soakFaults({ hosts, redis, proxy, tempo })));
+  const plan = playFaults(seed, witnessed(quicken(soakFaults({ hosts, redis, proxy, tempo })), witness));
   stack.defer(() => plan.stop().catch(() => undefined));
 
   let drainId = "";
@@ -173,6 +173,17 @@ export async function runFeatures(options: FeaturesOptions): Promise<FeaturesRec
     requests: proxy.requests,
     durationMs: monotonicMs() - startedMs,
   };
+}
+
+/** Who ends a Redis takes the last things that it did from the witness' sight: it is cut off before. */
+function witnessed(faults: readonly PlannedFault[], witness: Witness): PlannedFault[] {
+  const cutBefore = async (fault: PlannedFault, random: Random): Promise<void> => {
+    await witness.cut();
+    await fault.run(random);
+  };
+  return faults.map((fault) =>
+    fault.name.startsWith("Redis restarted") ? { ...fault, run: (random) => cutBefore(fault, random) } : fault,
+  );
 }
 
 /** From the machine's own clock to that of Redis, which is this process', too. */

@@ -1,5 +1,6 @@
 import { createWriteStream } from "node:fs";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { until } from "../../../support/until.ts";
 
 /** Writes down every command that a Redis carries out, those inside scripts included, with the instant by its own clock. */
 export interface Witness extends AsyncDisposable {
@@ -9,11 +10,18 @@ export interface Witness extends AsyncDisposable {
   readonly url: string;
   /** How often it had to look anew, as after a restart. */
   readonly looks: number;
+  /**
+   * Cuts all who are on that way, whatever they wait for, and ends when what they have had done is seen. Nobody comes through again before the witness
+   * has looked anew: a Redis that is ended now has done nothing unseen.
+   */
+  cut(): Promise<void>;
   /** Ends when everything is in the file. */
   stop(): Promise<void>;
 }
 
 const AGAIN_MS = 2;
+/** Of what was seen last. */
+const TAIL_CHARS = 10_000;
 
 /** Begins to watch; ends when it sees. */
 export async function watchRedis(port: number, file: string): Promise<Witness> {
@@ -21,7 +29,15 @@ export async function watchRedis(port: number, file: string): Promise<Witness> {
   let monitor: Socket | undefined;
   let isStopped = false;
   let looks = 0;
-  let seeing = Promise.withResolvers<void>();
+  let isOpen = false;
+  let opened = Promise.withResolvers<void>();
+  let tail = "";
+
+  const shut = (): void => {
+    if (!isOpen) return;
+    isOpen = false;
+    opened = Promise.withResolvers();
+  };
 
   const watch = (): void => {
     if (isStopped) return;
@@ -30,18 +46,18 @@ export async function watchRedis(port: number, file: string): Promise<Witness> {
     let isSeeing = false;
     monitor.on("data", (data: Buffer) => {
       out.write(data);
+      tail = (tail + data.toString("latin1")).slice(-TAIL_CHARS);
       if (isSeeing) return;
       isSeeing = true;
       looks++;
-      seeing.resolve();
+      isOpen = true;
+      opened.resolve();
     });
     monitor.on("error", () => undefined);
     monitor.once("close", () => {
-      if (isSeeing) {
-        // What was cut off is no line; the next one begins anew.
-        out.write("\n");
-        seeing = Promise.withResolvers();
-      }
+      // What was cut off is no line; the next one begins anew.
+      if (isSeeing) out.write("\n");
+      shut();
       setTimeout(watch, AGAIN_MS);
     });
   };
@@ -54,7 +70,8 @@ export async function watchRedis(port: number, file: string): Promise<Witness> {
   };
   const relay = createServer((client) => {
     keep(client);
-    void seeing.promise.then(() => {
+    void opened.promise.then(() => {
+      if (client.destroyed) return;
       const redis = keep(connect(port, "127.0.0.1"));
       client.pipe(redis).pipe(client);
       client.once("close", () => redis.destroy());
@@ -62,7 +79,17 @@ export async function watchRedis(port: number, file: string): Promise<Witness> {
     });
   });
   await new Promise<void>((resolve) => relay.listen(0, "127.0.0.1", resolve));
-  await seeing.promise;
+  await opened.promise;
+
+  const cut = async (): Promise<void> => {
+    shut();
+    for (const socket of sockets) socket.destroy();
+    const mark = `cut ${looks} ${Math.random()}`;
+    const asking = connect(port, "127.0.0.1").on("error", () => undefined);
+    asking.write(`ECHO "${mark}"\r\n`);
+    await until(() => tail.includes(mark), { timeoutMs: 60_000 });
+    asking.destroy();
+  };
 
   const stop = async (): Promise<void> => {
     if (isStopped) return;
@@ -80,6 +107,7 @@ export async function watchRedis(port: number, file: string): Promise<Witness> {
     get looks() {
       return looks;
     },
+    cut,
     stop,
     [Symbol.asyncDispose]: stop,
   };
