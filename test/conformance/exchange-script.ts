@@ -205,11 +205,12 @@ export function describeExchangeScript(kind: Setup): void {
     test("writes bytes that are no UTF-8 one by one, so that they can be had back", async () => {
       const drain = world.drain();
       const bytes = Uint8Array.of(0x22, 0xff, 0xc3, 0x28, 0x41, 0x22);
-      await world.push("q", bytes);
-      const { claims } = await open(drain, [0]);
+      await world.push("q", bytes, payload(1));
+      const { claims } = await open(drain, slots(2));
       const claim = at(claims, 0);
       const job = { kind: "malformed", raw: claim.job.raw, reason: "not valid UTF-8", isBinary: true } as const;
-      await exchange(drain, { seq: 2, settle: [failed({ ...claim, job })] });
+      const { reply } = await exchange(drain, { seq: 2, settle: [failed({ ...claim, job }), ok(at(claims, 1))] });
+      expect([reply[4], await world.get(world.keys.processed)]).toEqual([[], "2"]);
       const [entryOfBytes] = await world.failed();
       expect(Buffer.from(entryOfBytes?.payload.args[0] as string, "latin1")).toEqual(Buffer.from(bytes));
     });

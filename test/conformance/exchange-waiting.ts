@@ -178,6 +178,12 @@ export function describeWaitingExchange(kind: Setup): void {
       expect(innerCommands).toBe(7);
     });
 
+    test("names its queue's list though it is the only one", async () => {
+      const [job] = (await claim(payload(1))) as [Claim];
+      await exchange(2, { settle: [failed(job)] }, { failedQueues: true });
+      expect((await world.everything())["resque:failed_queues"]).toEqual({ a_failed: true });
+    });
+
     test("pushes the oldest out of a list that is full, by option", async () => {
       await world.send(["RPUSH", world.keys.failed, "old 1", "old 2"]);
       const jobs = await claim(payload(1), payload(2));

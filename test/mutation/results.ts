@@ -7,8 +7,8 @@ import type { Mutant, Verdict } from "./mutant.ts";
 export interface Results {
   get(mutant: Mutant): Verdict | undefined;
   set(mutant: Mutant, verdict: Verdict): void;
-  /** They meet all tests again. */
-  forgetSurvivors(): void;
+  /** Those that survived may meet tests again. */
+  renewSurvivors(): void;
   save(): void;
 }
 
@@ -17,8 +17,8 @@ export function openResults(path: string, isFresh: boolean): Results {
   return {
     get: ({ id }) => verdicts.get(id),
     set: ({ id }, verdict) => void verdicts.set(id, verdict),
-    forgetSurvivors() {
-      for (const [id, verdict] of verdicts) if (!isFound(verdict)) verdicts.delete(id);
+    renewSurvivors() {
+      for (const [id, verdict] of verdicts) if (!isFound(verdict)) verdicts.set(id, { ...verdict, tests: 0, ms: 0 });
     },
     save() {
       mkdirSync(dirname(path), { recursive: true });

@@ -76,7 +76,7 @@ export async function run(options: RunOptions): Promise<void> {
   const files = globSync(suite.files, { cwd: root }).filter(contains(options.only)).sort();
   const mutants = sampleOf(await suite.mutate(sandbox, files), options.sample, options.seed);
   const results = openResults(join(root, `coverage/mutation/${options.suite}.json`), options.isFresh);
-  results.forgetSurvivors();
+  results.renewSurvivors();
   const runner = createRunner(sandbox.path, { AIRLIFT_TEST_REDIS: suite.redis });
   let endMs = performance.now() + options.minutes * 60_000;
   process.once("SIGINT", () => {

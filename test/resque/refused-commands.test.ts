@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { OK } from "../../src/core/outcome.ts";
 import { createRegistry } from "../../src/core/registry.ts";
+import type { Claim, Settlement } from "../../src/core/store.ts";
 import { ioredis } from "../../src/redis/ioredis.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
 import {
@@ -169,6 +170,46 @@ describe.skipIf(!setup)("a user whom the server refuses one command", () => {
     expect(await drain.store.exchange({ seq: 2, attempt: 2, settle, fill: [] })).toMatchObject({ lost: [] });
     const counters = [await world.get(world.keys.processed), await world.get(world.keys.failures)];
     expect(counters).toEqual(["4", "3"]);
+  });
+
+  test("what stood where a settlement was to be written stands there as before, each of them", async () => {
+    const failing = { failedQueues: true, maxFailed: 2 };
+    const drain = world.drain({ queues: ["a", "b"], slots: 12, id: "beside", ...failing });
+    await world.push("a", ...payloads(8));
+    await world.push("b", ...payloads(4, 8));
+    const { claims } = await drain.store.exchange({ seq: 1, attempt: 1, settle: [], fill: slots(12) });
+    await world.push("a", ...payloads(3, 20));
+    await world.push("b", ...payloads(3, 30));
+    await world.send(["RPUSH", world.keys.failedOf("a"), "f1", "f2"], ["RPUSH", world.keys.failedOf("b"), "f3", "f4"]);
+    const waits = (claim: Claim): Settlement => ({
+      claim,
+      outcome: { kind: "retrying", failure: { exception: "E", message: "m", backtrace: [] }, afterMs: 60_000 },
+    });
+    const kinds = [
+      failed,
+      failed,
+      released,
+      released,
+      requeued,
+      requeued,
+      waits,
+      waits,
+      failed,
+      released,
+      requeued,
+      ok,
+    ];
+    const settle = claims.map((claim, i) => (kinds[i] ?? ok)(claim));
+    const before = await world.everything();
+    for (const command of ["ltrim", "lpush", "sadd"]) {
+      await refuse(command);
+      const refused = world.drain({ client, queues: ["a", "b"], slots: 12, id: "beside", ...failing });
+      await expect(refused.store.exchange({ seq: 2, attempt: 1, settle, fill: [] })).rejects.toThrow(/user/i);
+      expect({ ...(await world.everything()), ...NO_COUNTERS }).toEqual({ ...before, ...NO_COUNTERS });
+    }
+    expect(await drain.store.exchange({ seq: 2, attempt: 2, settle, fill: [] })).toMatchObject({ lost: [] });
+    expect(await world.queued("a")).toEqual([...payloads(2, 2), ...payloads(3, 20), ...payloads(2, 4)]);
+    expect(await world.queued("b")).toEqual([payload(9), ...payloads(3, 30), payload(10)]);
   });
 
   test("a job under a limit is not detached while its place cannot be kept, and is settled though its place cannot be given back", async () => {
