@@ -133,13 +133,13 @@ test("whatever a signed message brings, the receiver answers, and goes on", asyn
     });
     const answer = await response.text();
     statuses.set(response.status, (statuses.get(response.status) ?? 0) + 1);
-    expect([200, 202, 400]).toContain(response.status);
+    expect([200, 202, 400, 413]).toContain(response.status);
     JSON.parse(answer);
     expectNoSecrets(answer);
     if (response.status === 400) expect(answer).not.toContain(ARGUMENT);
   });
   await fc.assert(property, fuzzing(400));
-  expect([...statuses.keys()].sort()).toEqual([200, 202, 400]);
+  expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 202, 400]));
   expect(ran.length).toBeGreaterThan(10);
   expectNoSecrets(...logged);
   const body = '{"airlift":1,"job":{"class":"Noop","args":["good"]},"deadlineMs":9999999999999}';
