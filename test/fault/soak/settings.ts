@@ -25,13 +25,13 @@ export interface Tempo {
 export const RATES: FaultRates = {
   ...{ "drop-request": 0.01, "drop-reply": 0.02, "cut-reply": 0.02, delay: 0.02, "repeat-late": 0.03 },
   ...{ "arrive-late": 0.01, "stall-undone": 0.005, "stall-done": 0.005, "status-429": 0.005 },
-  ...{ "status-500": 0.01, "status-502": 0.01, full: 0.005 },
+  ...{ "status-500": 0.01, "status-502": 0.01, full: 0.005, unauthorized: 0.005 },
 };
 /** One in three, where there are few. */
 const HIGH_RATES: FaultRates = {
   ...{ "drop-request": 0.02, "drop-reply": 0.05, "cut-reply": 0.05, delay: 0.02, "repeat-late": 0.08 },
   ...{ "arrive-late": 0.03, "stall-undone": 0.01, "stall-done": 0.015, "status-429": 0.01 },
-  ...{ "status-500": 0.02, "status-502": 0.02, full: 0.01 },
+  ...{ "status-500": 0.02, "status-502": 0.02, full: 0.01, unauthorized: 0.01 },
 };
 
 export const LONG: Tempo = {

@@ -29,27 +29,27 @@ export function soakFaults({ hosts, redis, proxy, tempo }: Stage): readonly Plan
     const up = hosts.filter(({ isUp, isFrozen }) => isUp && !isFrozen);
     return up.length === 0 ? undefined : random.pick(up);
   };
-  const freeze = async (random: Random, durationMs: number, killShare: number): Promise<void> => {
+  const freeze = async (random: Random, durationMs: number, end: "thaw" | "kill" = "thaw"): Promise<void> => {
     const host = awake(random);
-    const isKilled = random.chance(killShare);
     if (!host || !(await host.freeze())) return;
     await wait(durationMs);
-    if (isKilled) await host.kill();
+    if (end === "kill") await host.kill();
     else host.thaw();
   };
   const long = (random: Random): number => leaseMs + random.whole(...longFreezeMs);
 
   return [
-    { name: "kill", everyMs: every(1_500, 4_500), run: async (random) => void (await awake(random)?.kill()) },
+    { name: "kill", everyMs: every(2_000, 6_000), run: async (random) => void (await awake(random)?.kill()) },
+    { name: "freeze past the lease", everyMs: every(500, 3_000), run: (random) => freeze(random, long(random)) },
     {
-      name: "freeze past the lease",
-      everyMs: every(2_000, 6_000),
-      run: (random) => freeze(random, long(random), 0.2),
+      name: "freeze past the lease, and kill",
+      everyMs: every(10_000, 20_000),
+      run: (random) => freeze(random, long(random), "kill"),
     },
     {
       name: "short freeze",
       everyMs: every(2_000, 6_000),
-      run: (random) => freeze(random, random.whole(...shortFreezeMs), 0),
+      run: (random) => freeze(random, random.whole(...shortFreezeMs)),
     },
     { name: "script flush", everyMs: every(1_500, 5_000), run: () => redis.flushScripts() },
     outage("Redis restarted (TERM)", every(8_000, 20_000), () => redis.restart("SIGTERM")),

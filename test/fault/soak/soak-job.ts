@@ -9,15 +9,15 @@ export interface JobPlan {
   readonly fails: boolean;
 }
 
-/** Most take a few milliseconds, some long; one in 25 fails. */
+/** Half take a few milliseconds or none, the others long enough that a kill finds them running; one in 25 fails. */
 export function planOf(seed: number, id: number): JobPlan {
   const random = createRandom(seed, "job", id);
   const fails = random.chance(0.04);
   const share = random.next();
   if (share < 0.05) return { durationMs: 0, fails };
-  if (share < 0.75) return { durationMs: random.whole(1, 20), fails };
-  if (share < 0.95) return { durationMs: random.whole(20, 120), fails };
-  if (share < 0.995) return { durationMs: random.whole(200, 600), fails };
+  if (share < 0.5) return { durationMs: random.whole(1, 20), fails };
+  if (share < 0.85) return { durationMs: random.whole(30, 250), fails };
+  if (share < 0.99) return { durationMs: random.whole(200, 700), fails };
   return { durationMs: random.whole(1_000, 2_500), fails };
 }
 
