@@ -236,6 +236,20 @@ export function describeWaitingExchange(kind: Setup): void {
       expect(await world.get(lock)).toBe("1795206569.du1");
     });
 
+    test("is freed beside failures that go to their queues' own lists", async () => {
+      await world.push("b", payload(2));
+      const [first] = (await claim(payload(1))) as [Claim];
+      const [second] = (await exchange(2, { fill: [1] })).claims as [Claim];
+      await world.send(["SET", lock, "1795206569.du1"]);
+      const settle = [failed(first), failed(second)];
+      await exchange(3, { settle }, { failedQueues: true }, freeing);
+      const everything = await world.everything();
+      expect(everything[lock]).toBeUndefined();
+      expect(everything["resque:a_failed"]).toHaveLength(1);
+      expect(everything["resque:b_failed"]).toHaveLength(1);
+      expect(everything["resque:failed_queues"]).toEqual({ a_failed: true, b_failed: true });
+    });
+
     test("stays if the settlement is lost", async () => {
       const [job] = (await claim(payload(1))) as [Claim];
       await world.send(["SET", lock, "1795206569.du1"]);
