@@ -7,16 +7,21 @@ export interface Passing {
   mayPass(error: StoreError): boolean;
 }
 
-/**
- * Credentials that were good a moment ago and are refused now are being changed, or whoever checks them is disturbed; and to give up would be to run
- * the jobs in flight again. Before that nothing is at stake, and wrong ones should be told soon.
- */
+/** Before jobs are in flight nothing is at stake, and wrong credentials should be told soon. */
 export function createPassing(): Passing {
   let hasBegun = false;
   return {
     begin() {
       hasBegun = true;
     },
-    mayPass: ({ retryable, reason }) => retryable || (hasBegun && reason === "unauthorized"),
+    mayPass: (error) => (hasBegun ? mayPassMidway(error) : error.retryable),
   };
+}
+
+/**
+ * Credentials that were good a moment ago and are refused now are being changed, or whoever checks them is disturbed; and to give up would be to run
+ * again what has run.
+ */
+export function mayPassMidway({ retryable, reason }: StoreError): boolean {
+  return retryable || reason === "unauthorized";
 }

@@ -2,7 +2,8 @@ import type { Clock } from "./clock.ts";
 import { isDirective, release } from "./directive.ts";
 import type { JobContext } from "./job-context.ts";
 import { parseJson, stringifyJson } from "./json.ts";
-import { repeat } from "./repeat.ts";
+import { mayPassMidway } from "./passing.ts";
+import { type RepeatOptions, repeat } from "./repeat.ts";
 
 /** What a run finds when it begins: nothing, and now it is the one; another that runs; or the result of one that is done. */
 export type FoundRun =
@@ -44,13 +45,15 @@ export type RunOnce = (job: JobContext, own: string | undefined, run: () => unkn
 
 /** For how long a store that does not answer is asked again. */
 const PATIENCE_MS = 5_000;
+/** For what tells that a run is over: the store has taken its beginning in. */
+const MIDWAY = { mayPass: mayPassMidway };
 
 export function createRunOnce(options: RunOnceOptions): RunOnce {
   const { store, clock, random, newToken, ttlMs, runningTtlMs, retryAfterMs, maxResultChars } = options;
 
-  const ask = <T>(call: () => Promise<T>): Promise<T> => {
+  const ask = <T>(call: () => Promise<T>, asked: Pick<RepeatOptions, "mayPass"> = {}): Promise<T> => {
     const untilMs = clock.nowMs() + PATIENCE_MS;
-    return repeat(call, { clock, random, untilMs: () => untilMs, onRetry: () => undefined });
+    return repeat(call, { ...asked, clock, random, untilMs: () => untilMs, onRetry: () => undefined });
   };
 
   /** Renews the mark until it is stopped, or the job is aborted: a handler that does not heed that must not hold it for ever. */
@@ -71,7 +74,7 @@ export function createRunOnce(options: RunOnceOptions): RunOnce {
 
   const abandon = async (key: string, token: string, { log }: JobContext): Promise<void> => {
     try {
-      await ask(() => store.abandon(key, token));
+      await ask(() => store.abandon(key, token), MIDWAY);
     } catch (error) {
       log.warn("idempotency: the mark of a run that is over was not removed; it ends by itself", { error });
     }
@@ -81,7 +84,7 @@ export function createRunOnce(options: RunOnceOptions): RunOnce {
     const text = encode(result, maxResultChars);
     if (text === undefined) log.warn("idempotency: a result is not kept: it is too long, or has no JSON form");
     try {
-      await ask(() => store.complete(key, text ?? "", ttlMs));
+      await ask(() => store.complete(key, text ?? "", ttlMs), MIDWAY);
     } catch (error) {
       // To fail the job now would have it run again at once.
       log.error("idempotency: it was not kept that a job is done: delivered once more, it would run again", { error });

@@ -4,8 +4,9 @@ import type { Logger } from "../core/job-context.ts";
 import type { RepliedOutcome } from "../core/job-message.ts";
 import type { PerformJob } from "../core/job-runner.ts";
 import type { BigIntegers } from "../core/json.ts";
+import { mayPassMidway } from "../core/passing.ts";
 import type { Registry } from "../core/registry.ts";
-import { repeat } from "../core/repeat.ts";
+import { type RepeatOptions, repeat } from "../core/repeat.ts";
 import type { Settlement } from "../core/store.ts";
 import { createAckStore, type DetachedJob } from "../resque/ack.ts";
 import type { RedisClient } from "../resque/client.ts";
@@ -48,10 +49,14 @@ export function createAcknowledgedRun(
   const acks = createAckStore({ client, keys: createKeys(deps.namespace), registry, nowMs, bigIntegers });
   const worker = `airlift-function-${crypto.randomUUID().slice(-12)}`;
 
-  const patiently = <T>(call: (attempt: number) => Promise<T>, hostEndMs: number): Promise<T> => {
+  const patiently = <T>(
+    call: (attempt: number) => Promise<T>,
+    hostEndMs: number,
+    options: Pick<RepeatOptions, "mayPass"> = {},
+  ): Promise<T> => {
     const startMs = nowMs();
     const untilMs = Math.max(startMs + MIN_PATIENCE_MS, Math.min(startMs + PATIENCE_MS, hostEndMs));
-    return repeat(call, { clock, random, untilMs: () => untilMs, onRetry: () => undefined });
+    return repeat(call, { ...options, clock, random, untilMs: () => untilMs, onRetry: () => undefined });
   };
 
   const isLate = ({ job }: DetachedJob, leaseMs: number, leaseEndMs: number): boolean => {
@@ -92,7 +97,7 @@ export function createAcknowledgedRun(
     try {
       // A repeated request may find that it has settled the job already.
       const settle = async (attempt: number): Promise<boolean> => (await acks.settle(ended)) || attempt > 1;
-      const isSettled = await patiently(settle, hostEndMs);
+      const isSettled = await patiently(settle, hostEndMs, { mayPass: mayPassMidway });
       if (!isSettled) say("a job's end came too late to be acknowledged: it runs again");
       const settlement: Settlement = { claim: { slot: 0, token: "", queue, job }, ...run };
       hooks?.completed([settlement], isSettled ? [] : [settlement]);

@@ -4,7 +4,7 @@ import type { JobContext } from "../../src/core/job.ts";
 import { createRunOnce, type RunStore } from "../../src/core/run-once.ts";
 import { createManualClock } from "./manual-clock.ts";
 
-function setUp({ renew = async () => undefined }: Partial<Pick<RunStore, "renew">> = {}) {
+function setUp({ renew = async () => undefined, complete }: Partial<Pick<RunStore, "renew" | "complete">> = {}) {
   const clock = createManualClock();
   const calls: string[] = [];
   const lines: string[] = [];
@@ -20,7 +20,10 @@ function setUp({ renew = async () => undefined }: Partial<Pick<RunStore, "renew"
       await told(`renew ${key} ${ttlMs}`);
       await renew(key, ttlMs);
     },
-    complete: (key, result, ttlMs) => told(`complete ${key} ${result} ${ttlMs}`),
+    async complete(key, result, ttlMs) {
+      await told(`complete ${key} ${result} ${ttlMs}`);
+      await complete?.(key, result, ttlMs);
+    },
     abandon: (key, token) => told(`abandon ${key} ${token}`),
   };
   const times = { ttlMs: 9_000, runningTtlMs: 3_000, retryAfterMs: 1, maxResultChars: 100 };
@@ -61,4 +64,17 @@ test("a renewal that fails is told, and tried again the next time", async () => 
   await running;
   expect(calls).toContain("complete key 5 9000");
   expect(lines).toEqual(Array(2).fill("idempotency: the mark of a run was not renewed"));
+});
+
+test("that a run is done is told again to a store that refuses its credentials for a while: they were good before it", async () => {
+  let refusals = 3;
+  const complete = async (): Promise<void> => {
+    if (refusals-- > 0) throw new StoreError("unauthorized", "WRONGPASS");
+  };
+  const { clock, calls, running, end } = setUp({ complete });
+  await clock.advance(1);
+  end();
+  await clock.advance(2_000);
+  expect(await running).toBe(5);
+  expect(calls.filter((call) => call.startsWith("complete"))).toHaveLength(4);
 });

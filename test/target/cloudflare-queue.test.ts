@@ -223,6 +223,18 @@ describe("the consumer", () => {
     expect(await world.get(world.keys.processed)).toBe("1");
   });
 
+  test("tells the end of a job to a Redis that refuses it for a while, its credentials having been good before", async () => {
+    let runs = 0;
+    let refusals = 3;
+    const jobs = [{ class: "Noop", perform: () => void runs++ }];
+    const sent = await detach();
+    const error = new StoreError("unauthorized", "WRONGPASS");
+    const redis = fatedClient(world.client, () => (runs > 0 && refusals-- > 0 ? { carriedOut: false, error } : "ok"));
+    expect(await deliver(createJobFunction({ jobs, redis, logger: silent }), sent)).toEqual(["ack"]);
+    expect({ runs, processed: await world.get(world.keys.processed) }).toEqual({ runs: 1, processed: "1" });
+    expect(refusals).toBeLessThan(1);
+  });
+
   test("leaves the message to the Queue if Redis does not answer before the job has run", async () => {
     let runs = 0;
     const jobs = [{ class: "Noop", perform: () => void runs++ }];
