@@ -60,6 +60,7 @@ describe("JSON", () => {
     ["[secret]", "is not valid JSON"],
     ['{"a":1 "secret"}', "is not valid JSON (at character 8)"],
     [`[${"1,".repeat(20)}secret]`, "is not valid JSON"],
+    [`[${"\n".repeat(12)}1${" ".repeat(12)}"secret"]`, "is not valid JSON (at character 27)"],
   ])("%s: what is wrong is told, and nothing of the text", (text, problem) => {
     let error: unknown;
     try {
