@@ -14,17 +14,10 @@ local function call(...)
   commands = commands + 1
   return redis.call(...)
 end
-local function isbinary(text)
-  for _, sequence in ipairs({
-    '[\194-\223][\128-\191]', '\224[\160-\191][\128-\191]', '[\225-\236\238\239][\128-\191][\128-\191]', '\237[\128-\159][\128-\191]',
-    '\240[\144-\191][\128-\191][\128-\191]', '[\241-\243][\128-\191][\128-\191][\128-\191]', '\244[\128-\143][\128-\191][\128-\191]',
-  }) do text = string.gsub(text, sequence, ' ') end
-  return string.find(text, '[\128-\255]') ~= nil
-end
+-- include _is-json
 local function fail(payload, after, isjob)
   local binary = isbinary(payload)
-  -- Within an entry it must be JSON. cjson refuses the escapes of half an emoji, which JavaScript writes
-  if binary or not isjob or not pcall(cjson.decode, (string.gsub(payload, '\\u[dD][89a-fA-F]%x%x', '?'))) then
+  if binary or not isjob or not isjson(payload) then
     payload = cjson.encode(payload)
     if binary then payload = string.gsub(payload, '[\128-\255]', function(c) return string.format('\\u%04x', string.byte(c)) end) end
     payload = '{"class":"MalformedPayload","args":[' .. payload .. ']}'

@@ -14,8 +14,7 @@ Keeps: a payload is the member's text from behind its first `,"payload":` to the
 local numbers, unknown, names, done, places = {}, {}, {}, {}, {}
 -- Whether a client can name the queue by it: text in JSON, that is UTF-8. Airlift writes no other.
 local function istext(name)
-  local ok, value = pcall(cjson.decode, '[' .. string.gsub(name, '\\u[dD][89a-fA-F]%x%x', '?') .. ']')
-  return ok and type(value[1]) == 'string' and #value == 1 and not isbinary(name) and not string.find(name, '[%z\1-\31]')
+  return isjson('[' .. name .. ']') and string.find(string.gsub(name, '\\.', ''), '^"[^"]*"$')
 end
 for i = 1, nq do numbers[ARGV[7 + i]] = i end
 local now = ARGV[6]

@@ -5,16 +5,17 @@ KEYS  1 workers, 2 workers:heartbeat, 3 worker:<id>, 4 the failed list, 5 failed
 ARGV  1 its id, 2 the heartbeat as read, or "", 3 the failed entry's text up to its payload, 4 that between payload and queue, 5 a queue's name
       as JSON, for an entry that has none, 6 the name of the failed list if it is of one queue, else ""
 Returns {commands, 1 if it was pruned, 1 if a job went to failed}; {commands, 0, 0} if it was not there, or has shown a sign of life since it was read
-Keeps: the payload's bytes, if it is an object; an entry without one goes to failed as the argument of a MalformedPayload, each byte that is not
-      ASCII as a character.
+Keeps: the payload's bytes, if it is an object; an entry without one, or that is no JSON, goes to failed as the argument of a MalformedPayload, each
+      byte that is not ASCII as a character.
 ]]
 -- include _json-members
+-- include _is-json
 if (redis.call('HGET', KEYS[2], ARGV[1]) or '') ~= ARGV[2] then return {2, 0, 0} end
 local entry = redis.call('GET', KEYS[3])
 if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then return {4, 0, 0} end
 local commands = 7
 if entry then
-  local spans = members(entry)
+  local spans = isjson(entry) and members(entry) or {}
   local payload, queue = spans.payload, spans.queue
   payload = payload and string.sub(entry, payload[1], payload[2])
   if not payload or string.sub(payload, 1, 1) ~= '{' then

@@ -40,16 +40,9 @@ for i = 0, noccupied - 1 do
   local entry, head = entries[tonumber(ARGV[12 + 8 * i])], ARGV[13 + 8 * i]
   if not entry or string.sub(entry, 1, #head) ~= head then return {commands, 0, 0} end
 end
-local sequences = {
-  '[\194-\223][\128-\191]', '\224[\160-\191][\128-\191]', '[\225-\236\238\239][\128-\191][\128-\191]', '\237[\128-\159][\128-\191]',
-  '\240[\144-\191][\128-\191][\128-\191]', '[\241-\243][\128-\191][\128-\191][\128-\191]', '\244[\128-\143][\128-\191][\128-\191]',
-}
+-- include _is-json
 local function wrapped(payload, isours)
-  -- cjson refuses the escapes of half an emoji, which JavaScript writes
-  local rest = string.gsub(payload, '\\u[dD][89a-fA-F]%x%x', '?')
-  local ok, job = pcall(cjson.decode, rest)
-  for _, sequence in ipairs(sequences) do rest = string.gsub(rest, sequence, ' ') end
-  if isours and ok and type(job) == 'table' and not string.find(rest, '[\128-\255]') then return payload end
+  if isours and isjson(payload) then return payload end
   payload = string.gsub(cjson.encode(payload), '[\128-\255]', function(c) return string.format('\\u%04x', string.byte(c)) end)
   return '{"class":"MalformedPayload","args":[' .. payload .. ']}'
 end

@@ -20,13 +20,13 @@ local isread, classes = pcall(cjson.decode, seen[2] or '[]')
 for _, class in ipairs(isread and type(classes) == 'table' and classes or {}) do off[class] = true end
 local picky = rules.classes or rules.limits or next(off)
 
+-- include _plain-json
 local wrapper = 'ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper'
 -- The class of a job and the name that its limits count it under; nothing if it is no job.
 local function read(payload)
   local class = string.match(payload, '^{"class":"([^"\\]*)"')
   if class and class ~= wrapper and not limits[class].by then return class, class .. '\n' end
-  -- cjson refuses the escapes of half an emoji, which JavaScript writes
-  local ok, job = pcall(cjson.decode, (string.gsub(payload, '\\u[dD][89a-fA-F]%x%x', '?')))
+  local ok, job = pcall(cjson.decode, plain(payload))
   if not ok or type(job) ~= 'table' then return end
   class = job.class
   local value = job.args
