@@ -1,7 +1,7 @@
 import { inspect } from "node:util";
 import * as v from "valibot";
 import { activeJob } from "../../src/active-job/active-job.ts";
-import { type AirliftOptions, createAirlift } from "../../src/airlift.ts";
+import { type Airlift, type AirliftOptions, createAirlift } from "../../src/airlift.ts";
 import type { AnyJobDefinition } from "../../src/core/registry.ts";
 import type { DrainReport } from "../../src/core/report.ts";
 import type { connectRaw, RawCommand, RawReply } from "../../src/redis/ioredis-connection.ts";
@@ -40,7 +40,7 @@ export class PayloadWorld {
     return replies;
   }
 
-  async list(key: string): Promise<Buffer[]> {
+  async list(key: string | Buffer): Promise<Buffer[]> {
     const [reply] = await this.send(["LRANGE", key, 0, -1]);
     return (reply as Uint8Array[]).map((bytes) => Buffer.from(bytes));
   }
@@ -59,6 +59,17 @@ export class PayloadWorld {
     const [reply] = await this.send(["KEYS", `${this.#namespace}:*`]);
     const names = reply as Uint8Array[];
     if (names.length > 0) await this.send(["DEL", ...names]);
+  }
+
+  /** An app without classes, to look and to operate. */
+  app(options: Partial<AirliftOptions> = {}): Airlift {
+    return createAirlift({
+      redis: this.#setup.client,
+      namespace: this.#namespace,
+      queues: ["q"],
+      jobs: [],
+      ...options,
+    });
   }
 
   /** Drains with an app that has all of the classes, until nothing is left. */
@@ -123,8 +134,11 @@ function isOwn(text: string): boolean {
   }
 }
 
-/** The payload in a failed entry, as it was in its queue; fails if the entry is no JSON, or no UTF-8. */
-export function payloadIn(entry: Buffer): Buffer {
+/**
+ * What the payload in a failed entry may have been in its queue; fails if the entry is no JSON, or no UTF-8. What is no payload stands there as a text,
+ * and if it is no UTF-8, or nobody looked, as a character for each byte.
+ */
+export function payloadsIn(entry: Buffer): readonly Buffer[] {
   const text = new TextDecoder("utf-8", { fatal: true }).decode(entry);
   const { payload, failed_at, ...rest } = JSON.parse(text) as Record<string, unknown> & {
     readonly payload: { readonly class: string; readonly args: readonly string[] };
@@ -132,8 +146,25 @@ export function payloadIn(entry: Buffer): Buffer {
   const before = `{"failed_at":${JSON.stringify(failed_at)},"payload":`;
   const after = `,${JSON.stringify(rest).slice(1)}`;
   if (!text.startsWith(before) || !text.endsWith(after)) throw new Error(`not as Ruby writes it: ${text}`);
-  if (payload.class !== "MalformedPayload") return Buffer.from(text.slice(before.length, -after.length));
-  // Bytes that are no UTF-8 stand there as characters, one for each.
-  const isBytes = String(rest["error"]).includes("UTF-8");
-  return Buffer.from(payload.args[0] ?? "", isBytes ? "latin1" : "utf8");
+  if (payload.class !== "MalformedPayload") return [Buffer.from(text.slice(before.length, -after.length))];
+  const [original = ""] = payload.args;
+  return [Buffer.from(original), Buffer.from(original, "latin1")];
+}
+
+/** What is found of payloads that is none of them, and which of them are not found. */
+export function compareEssences(
+  payloads: readonly Buffer[],
+  { ran, failed }: { readonly ran: readonly Buffer[]; readonly failed: readonly Buffer[] },
+): { readonly strange: readonly string[]; readonly missing: readonly string[] } {
+  const missing = payloads.map(essenceOf);
+  const strange: string[] = [];
+  for (const found of [...ran.map((bytes) => [bytes]), ...failed.map(payloadsIn)]) {
+    const at = found
+      .map(essenceOf)
+      .map((essence) => missing.indexOf(essence))
+      .find((index) => index >= 0);
+    if (at === undefined) strange.push(essenceOf(found[0] as Buffer));
+    else missing.splice(at, 1);
+  }
+  return { strange, missing };
 }

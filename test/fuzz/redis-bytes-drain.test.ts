@@ -6,7 +6,7 @@ import { type RunningSetup, setups } from "../support/setups.ts";
 import { damaged, hostileJson, hostileObject, mostly, quoted } from "./hostile-json.ts";
 import { hostileClass, hostileItem, hostilePayload } from "./hostile-payload.ts";
 import { hostileDrain, hostileRecord, hostileWaiting, hostileWorkerEntry } from "./hostile-redis.ts";
-import { PayloadWorld, payloadIn } from "./payload-world.ts";
+import { PayloadWorld, payloadsIn } from "./payload-world.ts";
 import { fuzzing } from "./settings.ts";
 
 const good = (n: number): string => `{"class":"Good","args":[${n}]}`;
@@ -176,9 +176,23 @@ describe("a drain with hostile bytes", () => {
       ran.push(...numbers.filter((n) => typeof n === "number" && n < 4));
     }
     expect(ran.toSorted()).toEqual([0, 1, 2, 3]);
-    for (const entry of await world.list(world.keys.failed)) payloadIn(entry);
+    for (const entry of await world.list(world.keys.failed)) expect(payloadsIn(entry)).not.toEqual([]);
     await world.flush();
   };
+
+  test.each(['"x"', '"\\ud800"', '"\\\\ud800"', '"\\\\\\ud83d"', '"\\ud83d\\ude80"'])(
+    "counts jobs under a limit whose key is %s",
+    async (key) => {
+      const world = new PayloadWorld(setup, raw, `b${++worlds}`);
+      const { keys } = world;
+      const payload = `{"class":"Limited","args":[{"a":${key}}]}`;
+      await world.send(["RPUSH", keys.queue("q"), payload, payload, payload]);
+      const limit = { rate: { jobs: 2, periodMs: 3_600_000 }, by: [0, "a"] };
+      const jobs = [{ class: "Limited", limit, perform: () => undefined }];
+      expect(await world.app({ jobs }).drain()).toMatchObject({ stopped: "limited", succeeded: 2, remaining: 1 });
+      await world.flush();
+    },
+  );
 
   test.each(Object.entries(PLACES))("%s runs what is good", async (_where, [texts, place]) => {
     const property = fc.asyncProperty(fc.array(texts, { minLength: 1, maxLength: 6 }), (some) => check(place, some));
