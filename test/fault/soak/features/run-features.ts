@@ -127,12 +127,16 @@ export async function runFeatures(options: FeaturesOptions): Promise<FeaturesRec
   aborted.catch(() => undefined);
   const orAborted = <T>(work: Promise<T>): Promise<T> => Promise.race([work, aborted]);
 
+  const tell = (text: string): void => onProgress?.(`${Math.round((monotonicMs() - startedMs) / 1_000)} s: ${text}`);
+  tell("jobs are enqueued, and everything breaks");
   await orAborted(Promise.all(produced));
+  tell("all jobs are enqueued");
   await plan.stop();
   for (const host of hosts) host.thaw();
   await proxy.calm();
-  onProgress?.(`${Math.round((monotonicMs() - startedMs) / 1_000)} s: no more faults; what is left is done`);
+  tell("no more faults; what is left is done");
   await orAborted(waitUntilQuiet(redis.client, keys, ["ticks"]));
+  tell("the hosts are stopped");
   await orAborted(Promise.all(hosts.map((host) => host.stop())));
   // What is still on its way through them, given up by its client, has arrived then or never will.
   await proxy.close();
@@ -156,6 +160,7 @@ export async function runFeatures(options: FeaturesOptions): Promise<FeaturesRec
   for (const { probe } of features) await probe?.({ airlift: last, keys, redis: redis.client });
   await finish();
 
+  tell("everything has ended, and is judged");
   const keysLeft = await keysLeftIn(redis.client, keys);
   const failed = await readFailed(redis.client, keys);
   const [processed, failures] = await redis.client.mget(keys.processed, keys.failures);

@@ -4,7 +4,10 @@ import { LONG, type Tempo } from "../settings.ts";
 import { REDIS_LOCK } from "../soak-faults.ts";
 
 /** Quicker than the plain soak: what is looked at here takes several leases to come to its end. */
-export const FEATURES_LONG: Tempo = { ...LONG, leaseMs: 5_000, longFreezeMs: [300, 2_500], pace: 0.8 };
+export const FEATURES_LONG: Tempo = {
+  ...LONG,
+  ...{ leaseMs: 6_000, requestTimeoutMs: 1_500, maxCutOffMs: 2_000, longFreezeMs: [300, 2_500], pace: 0.8 },
+};
 
 /** For machines that are busy otherwise: a process that is killed costs as much as all its jobs. */
 export const FEATURES_SHORT: Tempo = {
