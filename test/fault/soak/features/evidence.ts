@@ -10,7 +10,7 @@ export interface WitnessedRun extends Run {
   readonly next: Move | undefined;
   /** When it was over: it ended, or its process did. */
   readonly overMs: number;
-  /** Until when its drain held the job: it is over, or another drain has taken the job back. What runs on after that is nobody's. */
+  /** Until when its drain held the job: it is over, or the job was given back, or taken back by another. What runs on after that is nobody's. */
   readonly heldUntilMs: number;
 }
 
@@ -63,7 +63,8 @@ export function matchRuns(
     // A handler that never ends is over when its time limit has settled it.
     const overMs =
       ownEndMs ?? Math.min(ends.get(run.process) ?? Number.POSITIVE_INFINITY, next?.atMs ?? Number.POSITIVE_INFINITY);
-    const backMs = next?.kind === "recovered" ? next.atMs - CLOCKS_APART_MS : Number.POSITIVE_INFINITY;
+    const backMs =
+      next?.kind === "recovered" || next?.kind === "released" ? next.atMs - CLOCKS_APART_MS : Number.POSITIVE_INFINITY;
     return {
       ...run,
       ...{
