@@ -25,7 +25,9 @@ local wrapper = 'ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper'
 -- The class of a job and the name that its limits count it under; nothing if it is no job.
 local function read(payload)
   local class = string.match(payload, '^{"class":"([^"\\]*)"')
-  if class and class ~= wrapper and not limits[class].by then return class, class .. '\n' end
+  -- A second class, in whatever letters, would be the one that counts.
+  local isonly = class and not string.find(payload, '"class"', 9, true) and not string.find(payload, '\\u00[67]')
+  if isonly and class ~= wrapper and not limits[class].by then return class, class .. '\n' end
   local ok, job = pcall(cjson.decode, plain(payload))
   if not ok or type(job) ~= 'table' then return end
   class = job.class
