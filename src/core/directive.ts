@@ -64,9 +64,8 @@ export function release(options: { readonly afterMs?: number } = {}): Directive 
 export function detach(options: { readonly leaseMs: number; readonly dispatch: Dispatch }): Directive {
   const { dispatch } = options;
   const leaseMs = checkMs("detach", options.leaseMs, "leaseMs");
-  if (leaseMs === undefined) throw new TypeError("detach: leaseMs: expected a number of milliseconds, got none");
-  if (typeof dispatch !== "function")
-    throw new TypeError(`detach: dispatch: expected a function, got ${typeof dispatch}`);
+  if (leaseMs === undefined) throw new TypeError("detach: leaseMs: missing");
+  if (typeof dispatch !== "function") throw new TypeError("detach: dispatch: expected a function");
   return brand({ kind: "detach", leaseMs, dispatch });
 }
 
@@ -86,15 +85,19 @@ export function isDirective(value: unknown): value is Directive {
  * @throws TypeError if it is none that this version understands
  */
 export function readDirective(directive: Directive): Directive {
-  const { kind } = directive;
-  if (kind === "retry") {
-    const { afterMs, reason } = directive;
-    return retry({ ...(afterMs !== undefined && { afterMs }), ...(reason !== undefined && { reason }) });
+  switch (directive.kind) {
+    case "retry":
+      // Members that are there but undefined are left out, too.
+      return retry(directive as Parameters<typeof retry>[0]);
+    case "discard":
+      return discard(directive.reason);
+    case "release":
+      return release(directive);
+    case "detach":
+      return detach(directive);
+    default:
+      throw new TypeError("a directive of an unknown kind");
   }
-  if (kind === "discard") return discard(directive.reason);
-  if (kind === "release") return release({ afterMs: directive.afterMs });
-  if (kind === "detach") return detach({ leaseMs: directive.leaseMs, dispatch: directive.dispatch });
-  throw new TypeError("a directive of a kind that is not known");
 }
 
 function brand(directive: Directive): Directive {

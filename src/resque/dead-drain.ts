@@ -24,8 +24,3 @@ export function readDeadDrains(reply: RedisReply, redisNowMs: number): DeadRedis
   }
   return dead;
 }
-
-/** How many of its members are drains' that this version understands. */
-export function countReadable(reply: RedisReply): number {
-  return (reply as string[]).filter((member, i) => i % 2 === 0 && parseDescription(member)).length;
-}

@@ -30,7 +30,6 @@ export function parseDescription(member: string): DrainDescription | undefined {
     const isValid =
       [id, host, queues].every((text) => typeof text === "string") &&
       member.startsWith(`{"id":${JSON.stringify(id)},`) &&
-      /^[^"\\]+$/.test(id as string) &&
       Number.isSafeInteger(pid) &&
       Number.isSafeInteger(slots) &&
       (slots as number) > 0 &&

@@ -15,7 +15,7 @@ export interface OwnMember {
   readonly id?: string;
 }
 
-const OWN_MEMBER = /,"airlift":(\{[^{}]*\})\}[ \t\r\n]*$/;
+const OWN_MEMBER = /,"airlift":(\{[^{}]+\})\}[ \t\r\n]*$/;
 /** Of JSON's white space alone: what else looks like it takes more than a byte. */
 const END = /\}[ \t\r\n]*$/;
 /** At least this many bytes of a payload's end hold all of Airlift's own member. */
@@ -106,7 +106,7 @@ function matchOwn(text: string): { readonly text: string; readonly own: OwnMembe
   if (!match) return undefined;
   try {
     const own = JSON.parse(match[1] as string) as OwnMember;
-    const isOurs = Object.entries(own).every(isOwnMember) && JSON.stringify(own) === match[1] && match[1] !== "{}";
+    const isOurs = Object.entries(own).every(isOwnMember) && JSON.stringify(own) === match[1];
     return isOurs ? { text: match[0], own } : undefined;
   } catch {
     return undefined;

@@ -21,7 +21,7 @@ import {
   type ScriptCall,
   type Usage,
 } from "./client.ts";
-import { countReadable, type DeadRedisDrain, readDeadDrains } from "./dead-drain.ts";
+import { type DeadRedisDrain, readDeadDrains } from "./dead-drain.ts";
 import { dirtyExit } from "./dirty-exit.ts";
 import { type DrainDescription, drainKeys, encodeDescription } from "./drain-identity.ts";
 import { createDrainLocks } from "./drain-locks.ts";
@@ -68,8 +68,6 @@ export interface RedisStoreOptions {
 
 /** How many drains one survey looks at; the next one sees the rest. */
 const MAX_DRAINS_SURVEYED = 16;
-/** … and how many members of the set, if it cannot read the first of them. */
-const MAX_STRANGERS = 2_000;
 
 /** Each queue takes two of the keys of an exchange, and Redis' Lua hands some 7,000 to a command. */
 const MAX_QUEUES = 2_000;
@@ -265,11 +263,9 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
       const timeMs = Number(time[0]) * 1_000 + Math.floor(Number(time[1]) / 1_000);
       clock.note(timeMs, sentAtMs);
       let dead = readDeadDrains(drains as RedisReply, timeMs);
-      const isFull = (drains as RedisReply[]).length === 2 * MAX_DRAINS_SURVEYED;
-      if (isFull && countReadable(drains as RedisReply) === 0) {
-        // Nobody can take these away, as they may be a later version's. They must not hide what comes behind them.
-        const more: RedisCommand = ["ZRANGE", keys.drains, MAX_DRAINS_SURVEYED, MAX_STRANGERS, "WITHSCORES"];
-        dead = readDeadDrains(await client.command(more, { usage }), timeMs).slice(0, MAX_DRAINS_SURVEYED);
+      if (dead.length === 0 && (drains as RedisReply[]).length === 2 * MAX_DRAINS_SURVEYED) {
+        const { readBehindStrangers } = await import("./strange-drains.ts");
+        dead = await readBehindStrangers(client, keys, drains as RedisReply, { timeMs, usage });
       }
       const others = dead.filter(({ drainId }) => drainId !== description.id);
       return { dead: others, nextDueMs: toOurs(readNextDue(due)) };
