@@ -180,19 +180,29 @@ describe("a drain with hostile bytes", () => {
     await world.flush();
   };
 
-  test.each(['"x"', '"\\ud800"', '"\\\\ud800"', '"\\\\\\ud83d"', '"\\ud83d\\ude80"'])(
-    "counts jobs under a limit whose key is %s",
-    async (key) => {
+  const keyed = ['"x"', '"\\ud800"', '"\\\\ud800"', '"\\\\\\ud83d"', '"\\ud83d\\ude80"', "1e400", "null"];
+  const forms = [
+    ...keyed.map((key) => `{"class":"Limited","args":[{"a":${key}}]}`),
+    '{"class":"Free","args":[],"class":"Limited"}',
+    '{"class":"Free","args":[],"cl\\u0061ss":"Limited"}',
+    '{"class":"Limited","args":["\\"class\\":"]}',
+    ' { "args" : [ ] , "class" : "Limited" } ',
+  ];
+  test.each(forms)("counts a job under the limit of its class, however it is written: %s", async (payload) => {
+    for (const by of [undefined, [0, "a"]]) {
       const world = new PayloadWorld(setup, raw, `b${++worlds}`);
-      const { keys } = world;
-      const payload = `{"class":"Limited","args":[{"a":${key}}]}`;
-      await world.send(["RPUSH", keys.queue("q"), payload, payload, payload]);
-      const limit = { rate: { jobs: 2, periodMs: 3_600_000 }, by: [0, "a"] };
-      const jobs = [{ class: "Limited", limit, perform: () => undefined }];
-      expect(await world.app({ jobs }).drain()).toMatchObject({ stopped: "limited", succeeded: 2, remaining: 1 });
+      await world.send(["RPUSH", world.keys.queue("q"), payload, payload, payload]);
+      const limit = { rate: { jobs: 2, periodMs: 3_600_000 }, ...(by && { by }) };
+      const perform = (): undefined => undefined;
+      const jobs = [
+        { class: "Limited", limit, perform },
+        { class: "Free", perform },
+      ];
+      const report = await world.app({ jobs }).drain();
+      expect(report).toMatchObject({ stopped: "limited", succeeded: 2, remaining: 1 });
       await world.flush();
-    },
-  );
+    }
+  });
 
   test.each(Object.entries(PLACES))("%s runs what is good", async (_where, [texts, place]) => {
     const property = fc.asyncProperty(fc.array(texts, { minLength: 1, maxLength: 6 }), (some) => check(place, some));
