@@ -108,7 +108,8 @@ export function backoffMs(backoff: Backoff, { error, job, retries, random }: Fai
   }
   const own = backoff === "exponential" ? { firstMs: 5_000 } : backoff;
   const { firstMs, factor = 2, maxMs = HOUR_MS, jitter = 0.5 } = own;
-  const waitMs = Math.min(firstMs * factor ** (n - 1), maxMs);
+  // Nothing, however often, is nothing: also once the factor is beyond all numbers.
+  const waitMs = Math.min(firstMs * factor ** (n - 1) || 0, maxMs);
   return Math.round(waitMs * (1 - jitter * random()));
 }
 
