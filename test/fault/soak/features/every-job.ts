@@ -34,6 +34,7 @@ export function judgeEveryJob(
     judgeEnds(evidence, expectationOf),
     judgeFailed(evidence, expectationOf),
     judgeRunsAgain(evidence),
+    judgeRecoveries(evidence),
     judgeBytes(evidence, expectationOf),
     judgeCounters(evidence, expectationOf),
     judgeLeft(evidence),
@@ -144,6 +145,16 @@ function judgeRunsAgain({ runs, runsOf, journal }: Evidence): Verdict {
   }
   const unseen = runs.filter(({ claim, drainId }) => claim === undefined && drainId !== "receiver");
   verdict.check(unseen.length === 0, () => `${unseen.length} runs of ${runs.length} have no claim: ${unseen[0]?.job}`);
+  return verdict;
+}
+
+function judgeRecoveries({ journal }: Evidence): Verdict {
+  const verdict = openVerdict("all", "a drain's jobs are taken back when its lease has ended, not before");
+  for (const [id, { leases, gone }] of journal.drains) {
+    if (gone?.by !== "recovered") continue;
+    const endMs = leases.at(-1)?.endMs ?? Number.POSITIVE_INFINITY;
+    verdict.check(gone.atMs > endMs, () => `drain ${id} was recovered ${endMs - gone.atMs} ms before its lease ended`);
+  }
   return verdict;
 }
 

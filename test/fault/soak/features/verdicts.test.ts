@@ -37,13 +37,15 @@ function evidenceOf({
   jobs = {},
   runs = [],
   ticks = [],
+  drains: told = {},
   ...rest
 }: {
   jobs?: Readonly<Record<string, readonly Told[]>>;
   runs?: readonly (Pick<Run, "job" | "drainId" | "startMs" | "endMs"> & Partial<Run>)[];
   ticks?: readonly SeenTick[];
+  drains?: Readonly<Record<string, SeenDrain>>;
 } & Partial<Pick<Evidence, "failed" | "counters" | "keysLeft">> = {}): Evidence {
-  const drains = new Map<string, SeenDrain>();
+  const drains = new Map(Object.entries(told));
   const moves = new Map(Object.entries(jobs).map(([job, told]) => [job, movesOf(told)]));
   const journal = { moves, drains, ticks };
   const all = runs.map((run) => ({ process: "h.1", retries: 0, crashes: 0, hash: hashOf(PAYLOAD), ...run }));
@@ -91,8 +93,10 @@ describe("of every job", () => {
       ["ok-1"],
     );
     expect(brokenOf(verdicts)).toEqual([]);
+    // What was never put to the test was not kept.
     expect(verdicts.filter((verdict) => !isKept(verdict)).map(({ promise }) => promise)).toEqual([
       "the failed list holds what failed for good, once, as its producer wrote it",
+      "a drain's jobs are taken back when its lease has ended, not before",
     ]);
   });
 
@@ -170,6 +174,11 @@ describe("of every job", () => {
       "is in the failed list though it should not",
       { jobs: { "ok-1": good }, failed: [{ payload: PAYLOAD, exception: "E" }] },
       "the failed list holds what failed for good, once, as its producer wrote it",
+    ],
+    [
+      "is taken from a drain that lives",
+      { drains: { d1: { pid: 1, leases: [{ atMs: 2, endMs: 50 }], gone: { atMs: 40, by: "recovered" } } } },
+      "a drain's jobs are taken back when its lease has ended, not before",
     ],
     [
       "leaves something",
