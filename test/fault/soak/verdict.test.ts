@@ -81,11 +81,24 @@ test("a long freeze is a reason for the job that was held, a short one is none",
   expect(judged(...story, "5000 a.1 killed").duplicates).toMatchObject({ freeze: 1 });
 });
 
+test("a kill is no reason for a job that had been handed to another before it", () => {
+  const story = ["1 a.1 start 7", "100 b.1 claim 7", "110 b.1 start 7", "120 b.1 settled 7"];
+  expect(judged(...story, "200 a.1 killed").unexplained).toEqual([7]);
+  expect(judged(...story, "90 a.1 killed")).toMatchObject({ unexplained: [], duplicates: { kill: 1 } });
+  // Nor for the first of two runs in one process.
+  const twice = ["1 a.1 start 7", "50 a.1 start 7", "60 a.1 killed", "100 b.1 start 7"];
+  expect(judged(...twice)).toMatchObject({ unexplained: [7], duplicates: { kill: 1 } });
+});
+
 test("a run that begins after a freeze is too late only if Redis had handed the job out before it", () => {
-  const story = ["10 a.1 frozen", "4500 b.1 start 7", "4600 b.1 settled 7", "5000 a.1 thawed", "5001 a.1 start 7"];
+  const begins = ["10 a.1 frozen", "5000 a.1 thawed", "5001 a.1 start 7"];
+  const story = [...begins, "4400 b.1 claim 7", "4500 b.1 start 7", "4600 b.1 settled 7"];
   expect(judged("5 a.1 claim 7", ...story)).toMatchObject({ unexplained: [], duplicates: { thaw: 1 }, recoveryMs: [] });
   expect(judged("5002 a.1 claim 7", ...story).unexplained).toEqual([7]);
   expect(judged("5 b.1 claim 7", ...story).unexplained).toEqual([7]);
+  // Handed to another when it had just begun; and long after.
+  expect(judged("5 a.1 claim 7", ...begins, "5100 b.1 start 7")).toMatchObject({ duplicates: { thaw: 1 } });
+  expect(judged("5 a.1 claim 7", ...begins, "8001 b.1 start 7").unexplained).toEqual([7]);
 });
 
 test("a process that the machine gave no time for long is told apart; a standstill of the harness befalls all", () => {

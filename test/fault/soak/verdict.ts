@@ -34,7 +34,7 @@ export interface Verdict {
 
 /**
  * Tells of each job that ran more than once why it did. A run whose end was taken in is the one that counts, so it is a reason for no other; of the
- * others each must have been cut short by what befell its process, or be one that came too late for that reason.
+ * others each must have been held by its process, and by nobody else, when that was killed or frozen, or be one that came too late for that reason.
  */
 export function judge({ leaseMs, lines, events, claimsOf }: VerdictInput): Verdict {
   const runs = runsOf(lines);
@@ -44,21 +44,29 @@ export function judge({ leaseMs, lines, events, claimsOf }: VerdictInput): Verdi
   const settledTwice: number[] = [];
   const recoveryMs: number[] = [];
 
-  const reasonOf = (job: number, run: Run): Trouble | undefined => {
+  const reasonOf = (run: Run, others: readonly Run[], claims: readonly SeenClaim[]): Trouble | undefined => {
     if (run.settledMs !== undefined) return undefined;
-    const wasClaimedBefore = (atMs: number): boolean =>
-      claimsOf(job).some((claim) => claim.process === run.process && claim.atMs <= atMs);
     const own = troubles.get(run.process) ?? [];
+    const elsewhere = claims.filter(({ process }) => process !== run.process);
+    /** When the job was next handed to another, or begun again: what befell this process later is no reason for that. */
+    const nextMs = Math.min(
+      ...[...others.map(({ startMs }) => startMs), ...elsewhere.map(({ atMs }) => atMs)].filter(
+        (ms) => ms > run.startMs,
+      ),
+    );
+    const held = own.find(({ cause, fromMs, toMs }) => {
+      if (cause === "thaw" || fromMs > nextMs) return false;
+      return run.startMs <= (cause === "machine" ? toMs : fromMs);
+    });
     return (
-      own.find(({ cause, fromMs, toMs }) => cause !== "thaw" && run.startMs <= (cause === "machine" ? toMs : fromMs)) ??
-      own.find(({ cause, toMs }) => cause === "thaw" && run.startMs >= toMs && wasClaimedBefore(toMs))
+      held ?? own.find((trouble) => trouble.cause === "thaw" && cameTooLate(trouble, run, claims, nextMs - leaseMs))
     );
   };
 
   for (const [job, ofJob] of runs) {
     if (ofJob.filter(({ settledMs }) => settledMs !== undefined).length > 1) settledTwice.push(job);
     if (ofJob.length === 1) continue;
-    const reasons = ofJob.map((run) => reasonOf(job, run));
+    const reasons = ofJob.map((run) => reasonOf(run, ofJob, claimsOf(job)));
     const known = reasons.filter((reason) => reason !== undefined);
     if (known.length < ofJob.length - 1) unexplained.push(job);
     for (const { cause } of known.slice(0, ofJob.length - 1)) duplicates[cause]++;
@@ -70,6 +78,13 @@ export function judge({ leaseMs, lines, events, claimsOf }: VerdictInput): Verdi
     }
   }
   return { runs, duplicates, unexplained, settledTwice, recoveryMs: recoveryMs.sort((a, b) => a - b) };
+}
+
+/** Whether a run began after a freeze, the job having been handed to its process before, and to another by then or soon after. */
+function cameTooLate({ fromMs, toMs }: Trouble, run: Run, claims: readonly SeenClaim[], soonMs: number): boolean {
+  const isOwn = claims.some(({ process, atMs }) => process === run.process && atMs <= toMs);
+  const isAnothers = claims.some(({ process, atMs }) => process !== run.process && atMs > fromMs && atMs < run.startMs);
+  return run.startMs >= toMs && isOwn && (isAnothers || soonMs < toMs);
 }
 
 /** The runs of each job, in the order of their starts. */
