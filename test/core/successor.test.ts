@@ -27,7 +27,7 @@ describe.each(setups())("successors over $name", (kind) => {
   };
 
   test("a drain whose time is up before its jobs are asks for the next when it has closed", async () => {
-    await world.push("q", ...payloads(30));
+    await world.push("q", ...payloads(100));
     const events: DrainEvent[] = [];
     const traces: string[][] = [];
     const start = async (request: StartRequest) => {
@@ -36,7 +36,7 @@ describe.each(setups())("successors over $name", (kind) => {
     };
     const jobs = [{ class: "Noop", perform: () => pause(50), timeoutMs: 100 }];
     const app = world.app({ jobs, successor: { start }, marginMs: 0, concurrency: 2 });
-    const report = await app.drain({ deadlineMs: Date.now() + 400, onEvent: (event) => events.push(event) });
+    const report = await app.drain({ deadlineMs: Date.now() + 1_500, onEvent: (event) => events.push(event) });
     expect(report).toMatchObject({ stopped: "deadline", drainsStarted: 1 });
     expect(report.remaining).toBeGreaterThan(0);
     const { keys } = world;
