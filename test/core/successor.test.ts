@@ -34,7 +34,7 @@ describe.each(setups())("successors over $name", (kind) => {
       expect(request).toEqual({ reason: "successor", depth: 1, remaining: request.remaining });
       traces.push(await world.keyNames());
     };
-    const jobs = [{ class: "Noop", perform: () => pause(50), timeoutMs: 100 }];
+    const jobs = [{ class: "Noop", perform: () => pause(50), timeoutMs: 500 }];
     const app = world.app({ jobs, successor: { start }, marginMs: 0, concurrency: 2 });
     const report = await app.drain({ deadlineMs: Date.now() + 1_500, onEvent: (event) => events.push(event) });
     expect(report).toMatchObject({ stopped: "deadline", drainsStarted: 1 });
