@@ -25,6 +25,22 @@ describe.skipIf(!hasRedisServer())("a durable Redis (which needs a redis-server)
     },
   );
 
+  test("answers what it was asked while it was restarted, once it is there again", async () => {
+    const { client } = redis;
+    await client.set("a", "1");
+    const asked: Promise<string | null>[] = [];
+    let isBack = false;
+    const restarted = redis.restart("SIGKILL").then(() => {
+      isBack = true;
+    });
+    while (!isBack) {
+      asked.push(client.get("a"));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await restarted;
+    expect(new Set(await Promise.all(asked))).toEqual(new Set(["1"]));
+  });
+
   test("refuses writes when it is full, and takes them again when there is room", async () => {
     const { client } = redis;
     await client.set("a", "1");

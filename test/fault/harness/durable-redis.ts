@@ -40,7 +40,6 @@ export async function startDurableRedis(): Promise<DurableRedis> {
   const client = new Redis(port, "127.0.0.1", {
     retryStrategy: () => 20,
     maxRetriesPerRequest: null,
-    autoResendUnfulfilledCommands: false,
     lazyConnect: true,
   });
   client.on("error", () => undefined); // refused while it restarts
