@@ -29,7 +29,7 @@ import { createKeys } from "./resque/keys.ts";
 import type { LastDrain } from "./resque/last-drain.ts";
 import { createQueueSelector } from "./resque/queue-selector.ts";
 import { createRedisStore } from "./resque/redis-store.ts";
-import { type AirliftStatus, readStatus } from "./resque/status.ts";
+import type { AirliftStatus } from "./resque/status.ts";
 import { systemClock } from "./system-clock.ts";
 
 export type { AirliftOptions, AirliftStatus, Enqueued, EnqueuedAll, EnqueueRequest, LastDrain, ResolvedAirliftOptions };
@@ -282,7 +282,7 @@ export function createAirlift<
     },
     job: async (id) => (await readJobs([id]))[0],
     jobs: readJobs,
-    status: () => readStatus(redis, keys),
+    status: async () => (await import("./resque/status.ts")).readStatus(redis, keys),
     close,
     [Symbol.asyncDispose]: close,
   };
