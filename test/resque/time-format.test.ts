@@ -37,7 +37,8 @@ test("a failed entry survives any text in it", () => {
   expect(JSON.parse(`${before}{}${after}`)).toEqual({
     failed_at: "2026/11/20 18:50:57 UTC",
     payload: {},
-    exception: text,
+    // resque-web shows a name as it is: what could be markup there is not written.
+    exception: text.replace('"', "_"),
     error: text,
     backtrace: [text, text],
     worker: text,
