@@ -15,12 +15,11 @@ local function call(...)
   return redis.call(...)
 end
 -- include _is-json
+-- include _malformed
 local function fail(payload, after, isjob)
   local binary = isbinary(payload)
   if binary or not isjob or not isjson(payload) then
-    payload = cjson.encode(payload)
-    if binary then payload = string.gsub(payload, '[\128-\255]', function(c) return string.format('\\u%04x', string.byte(c)) end) end
-    payload = '{"class":"MalformedPayload","args":[' .. payload .. ']}'
+    payload = malformed(payload, binary)
   end
   failures[#failures + 1] = ARGV[3] .. payload .. after
 end

@@ -10,6 +10,7 @@ Keeps: the payload's bytes, if it is an object; an entry without one, or that is
 ]]
 -- include _json-members
 -- include _is-json
+-- include _malformed
 if (redis.call('HGET', KEYS[2], ARGV[1]) or '') ~= ARGV[2] then return {2, 0, 0} end
 local entry = redis.call('GET', KEYS[3])
 if redis.call('SISMEMBER', KEYS[1], ARGV[1]) == 0 then return {4, 0, 0} end
@@ -19,8 +20,7 @@ if entry then
   local payload, queue = spans.payload, spans.queue
   payload = payload and string.sub(entry, payload[1], payload[2])
   if not payload or string.sub(payload, 1, 1) ~= '{' then
-    payload = string.gsub(cjson.encode(entry), '[\128-\255]', function(c) return string.format('\\u%04x', string.byte(c)) end)
-    payload = '{"class":"MalformedPayload","args":[' .. payload .. ']}'
+    payload = malformed(entry, true)
   end
   if ARGV[6] ~= '' then redis.call('SADD', KEYS[5], ARGV[6]) end
   redis.call('RPUSH', KEYS[4], ARGV[3] .. payload .. ARGV[4] .. (queue and string.sub(entry, queue[1], queue[2]) or ARGV[5]) .. '}')

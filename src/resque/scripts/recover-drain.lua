@@ -41,11 +41,7 @@ for i = 0, noccupied - 1 do
   if not entry or string.sub(entry, 1, #head) ~= head then return {commands, 0, 0} end
 end
 -- include _is-json
-local function wrapped(payload, isours)
-  if isours and isjson(payload) then return payload end
-  payload = string.gsub(cjson.encode(payload), '[\128-\255]', function(c) return string.format('\\u%04x', string.byte(c)) end)
-  return '{"class":"MalformedPayload","args":[' .. payload .. ']}'
-end
+-- include _malformed
 local failures, failed, heads = {}, 0, {}
 for i = noccupied - 1, 0, -1 do
   local at = 12 + 8 * i
@@ -57,7 +53,7 @@ for i = noccupied - 1, 0, -1 do
   else
     local list = tonumber(ARGV[at + 5])
     failures[list] = failures[list] or {}
-    table.insert(failures[list], ARGV[at + 6] .. wrapped(payload, queue > 0) .. ARGV[at + 7])
+    table.insert(failures[list], ARGV[at + 6] .. (queue > 0 and isjson(payload) and payload or malformed(payload, true)) .. ARGV[at + 7])
     failed = failed + 1
   end
 end

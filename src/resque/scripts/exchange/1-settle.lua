@@ -45,6 +45,7 @@ local mine = '{"claim":"' .. ARGV[1] .. '.'
 local at = 18 + nq
 
 -- include _place-of
+-- include _malformed
 local done, failed, failures, waits, leases, heads, tails, lost, freed = 0, 0, {}, {}, {}, {}, {}, {}, {}
 local needs = {o = 1, x = 0, f = 5, m = 5, b = 5, w = 5, r = 1, q = 1}
 local i = 1
@@ -79,11 +80,7 @@ while i <= nsettle do
         if kind == 'f' then
           payload = string.sub(payload, 1, -1 - ARGV[at + 5]) .. ARGV[at + 6]
         else
-          payload = cjson.encode(payload)
-          if kind == 'b' then
-            payload = string.gsub(payload, '[\128-\255]', function(c) return string.format('\\u%04x', string.byte(c)) end)
-          end
-          payload = '{"class":"MalformedPayload","args":[' .. payload .. ']}'
+          payload = malformed(payload, kind == 'b')
         end
         local list = tonumber(ARGV[at + 4])
         failures[list] = failures[list] or {}
