@@ -111,13 +111,18 @@ export class PayloadWorld {
 const OWN = /,"airlift":(\{[^{}]*\})\}$/;
 const NAMES = ["crashes", "retries", "unique", "id"];
 
-/** What is left of a payload without Airlift's own member, and without white space at its end: each of its bytes as a character. */
-export function essenceOf(bytes: Uint8Array): string {
+/**
+ * What is left of a payload without Airlift's own member, and without white space at its end: each of its bytes as a character.
+ *
+ * @param most so many members like it are taken off: hostile payloads may end in some, of which Airlift's may be the last
+ */
+export function essenceOf(bytes: Uint8Array, most = 8): string {
   const text = Buffer.from(bytes)
     .toString("latin1")
     .replace(/[ \t\r\n]+$/, "");
   const member = OWN.exec(text)?.[1];
-  return member !== undefined && isOwn(member) ? essenceOf(Buffer.from(text.replace(OWN, "}"), "latin1")) : text;
+  if (member === undefined || most === 0 || !isOwn(member)) return text;
+  return essenceOf(Buffer.from(text.replace(OWN, "}"), "latin1"), most - 1);
 }
 
 /** Whether it is written exactly as Airlift writes its member. */
@@ -156,11 +161,11 @@ export function compareEssences(
   payloads: readonly Buffer[],
   { ran, failed }: { readonly ran: readonly Buffer[]; readonly failed: readonly Buffer[] },
 ): { readonly strange: readonly string[]; readonly missing: readonly string[] } {
-  const missing = payloads.map(essenceOf);
+  const missing = payloads.map((bytes) => essenceOf(bytes));
   const strange: string[] = [];
   for (const found of [...ran.map((bytes) => [bytes]), ...failed.map(payloadsIn)]) {
     const at = found
-      .map(essenceOf)
+      .map((bytes) => essenceOf(bytes))
       .map((essence) => missing.indexOf(essence))
       .find((index) => index >= 0);
     if (at === undefined) strange.push(essenceOf(found[0] as Buffer));
