@@ -12,7 +12,7 @@ import type { RunningSetup } from "../support/setups.ts";
 export interface Ending {
   readonly report: DrainReport;
   /** Payloads of the jobs that ended well, as their handlers were given them. */
-  readonly ran: readonly Buffer[];
+  readonly ran: Buffer[];
   /** Numbers of the good neighbours, as often as they ran. */
   readonly good: readonly unknown[];
   /** Everything that was logged, told to listeners, or thrown. */
