@@ -5,55 +5,54 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { Argument } from "commander";
+import { parseCount } from "../src/cli/option-parsers.ts";
 import { run } from "../test/mutation/run.ts";
+import { parseAmount } from "./parse-amount.ts";
+import { parseCommand } from "./parse-command.ts";
 
-const HELP = `Usage: npm run mutation -- core|scripts [options]
-
-  core              src/core, with Stryker's mutants
-  scripts           the Lua scripts, with mutants of our own, on a redis-server
-  --only NAMES      only files whose path contains one of these: exchange-loop,retry
-  --tests NAMES     only tests whose path contains one of these
-  --fresh           tries all; without it only what no test has noticed so far, and what has changed
-  --sample N        at most N mutants of each file, chosen by --seed (default all)
-  --seed N          (default 1)
-  --budget MS       a mutant that tests have met for so long has survived (default 8000)
-  --minutes N       ends after so long; the next run goes on (default no limit)`;
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    only: { type: "string", default: "" },
-    tests: { type: "string", default: "" },
-    fresh: { type: "boolean", default: false },
-    sample: { type: "string", default: "Infinity" },
-    seed: { type: "string", default: "1" },
-    budget: { type: "string", default: "8000" },
-    minutes: { type: "string", default: "Infinity" },
-    help: { type: "boolean", default: false },
-  },
-});
-const [suite] = positionals;
-if (values.help || (suite !== "core" && suite !== "scripts")) {
-  console.log(HELP);
-  process.exit(values.help ? 0 : 2);
+interface Options {
+  readonly only?: readonly string[];
+  readonly tests?: readonly string[];
+  readonly fresh: boolean;
+  readonly sample?: number;
+  readonly seed: number;
+  readonly budget: number;
+  readonly minutes?: number;
 }
+
+const { options, args } = parseCommand<Options>("npm run mutation --", (command) =>
+  command
+    .addArgument(
+      new Argument(
+        "<suite>",
+        "src/core with Stryker's mutants, or the Lua scripts with our own, on a redis-server",
+      ).choices(["core", "scripts"]),
+    )
+    .option("--only <names>", "only files whose path contains one of these: exchange-loop,retry", parseNames)
+    .option("--tests <names>", "only tests whose path contains one of these", parseNames)
+    .option("--fresh", "tries all; without it only what no test has noticed so far, and what has changed", false)
+    .option("--sample <n>", "at most so many mutants of each file, chosen by --seed", parseCount)
+    .option("--seed <n>", "of the sample", parseCount, 1)
+    .option("--budget <ms>", "a mutant that tests have met for so long has survived", parseCount, 8_000)
+    .option("--minutes <n>", "ends after so long; the next run goes on", parseAmount),
+);
 
 const folder = fileURLToPath(new URL("../test/mutation/", import.meta.url));
 if (!existsSync(`${folder}node_modules/.package-lock.json`)) {
   execFileSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: folder, stdio: "inherit" });
 }
 await run({
-  suite,
-  only: names(values.only),
-  tests: names(values.tests),
-  isFresh: values.fresh,
-  sample: Number(values.sample),
-  seed: Number(values.seed),
-  budgetMs: Number(values.budget),
-  minutes: Number(values.minutes),
+  suite: args[0] as "core" | "scripts",
+  only: options.only ?? [],
+  tests: options.tests ?? [],
+  isFresh: options.fresh,
+  sample: options.sample ?? Infinity,
+  seed: options.seed,
+  budgetMs: options.budget,
+  minutes: options.minutes ?? Infinity,
 });
 
-function names(list: string): readonly string[] {
+function parseNames(list: string): readonly string[] {
   return list.split(",").filter((name) => name !== "");
 }

@@ -10,10 +10,10 @@ import { makeDirectory, runCli, type TestDirectory } from "../cli/spawn-cli.ts";
 import { type RunningSetup, setups } from "../support/setups.ts";
 import { hostileJson, mostly } from "./hostile-json.ts";
 import { UNSAFE_OUTPUT } from "./run-here.ts";
-import { fuzzing } from "./settings.ts";
+import { fuzzing, isLong } from "./settings.ts";
 
 // Each test starts processes, which a busy machine lets wait.
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: isLong ? 3_600_000 : 120_000 });
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const PAYLOAD = "canary-payload-d15ea5e";
