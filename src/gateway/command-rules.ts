@@ -55,9 +55,11 @@ function waits(command: readonly (string | Uint8Array)[]): boolean {
   return false;
 }
 
-/** Up to its first NUL, as Redis compares names, though not always. */
+/** Up to its first NUL, as Redis compares names, though not always. A word may come as the body of a request, in bytes. */
 function wordAt(command: readonly (string | Uint8Array)[], index: number): string {
-  return (String(command[index] ?? "").split("\0", 1)[0] as string).toUpperCase();
+  const arg = command[index] ?? "";
+  const word = typeof arg === "string" ? arg : Buffer.from(arg).toString("latin1");
+  return (word.split("\0", 1)[0] as string).toUpperCase();
 }
 
 function unavailable(name: string): string {

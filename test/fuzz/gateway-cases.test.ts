@@ -92,6 +92,17 @@ describe.skipIf(!hasRedisServer())("commands that would hold up the others", () 
     expect(await post("/", '["PING"]')).toEqual({ status: 200, text: '{"result":"PONG"}' });
   });
 
+  test.each([
+    ["/xread?0=STREAMS&s=$", "BLOCK", "XREAD BLOCK"],
+    ["/xreadgroup/GROUP/g/c?0=STREAMS&s=%3E", "block", "XREADGROUP BLOCK"],
+    ["/script?YES", "DEBUG", "SCRIPT DEBUG"],
+  ])("%s with the word %s as its body is refused, too", async (path, body, name) => {
+    expect(await post(path, body)).toEqual({
+      status: 400,
+      text: expect.stringContaining(`Command is not available: '${name}'`),
+    });
+  });
+
   test("groups, consumers, streams and ids may bear the names of options", async () => {
     await post("/", '["XADD","BLOCK","1-1","f","v"]');
     expect(await post("/", '["XREAD","STREAMS","BLOCK","0"]')).toMatchObject({ status: 200 });
