@@ -20,7 +20,7 @@ export interface ServeGatewayOptions {
   /**
    * How long a client may take for the head of a request, in milliseconds. A connection that sends none is closed as late.
    *
-   * @default 20_000
+   * @default 20_000, or requestTimeoutMs if that is less
    */
   readonly headTimeoutMs?: number;
   /**
@@ -43,21 +43,19 @@ export interface RunningGateway extends AsyncDisposable {
 
 const CLOSE_GRACE_MS = 5_000;
 
-const DEFAULT_LIMITS: ListenLimits = { headTimeoutMs: 20_000, requestTimeoutMs: 60_000 };
-
 /**
  * Serves the Upstash REST protocol over HTTP in front of a Redis. It starts without the Redis, and answers 503 until it can
  * be reached.
  *
- * @throws UsageError for a malformed URL, no token, or a port that is in use
+ * @throws UsageError for a malformed URL, no token, time limits that are none, or a port that is in use
  */
 export async function serveGateway(options: ServeGatewayOptions): Promise<RunningGateway> {
   const { redisUrl, tokens, maxRequestBytes, port = 0, host = "127.0.0.1", connection } = options;
-  const { headTimeoutMs = DEFAULT_LIMITS.headTimeoutMs, requestTimeoutMs = DEFAULT_LIMITS.requestTimeoutMs } = options;
+  const limits = checkLimits(options);
   const redis = connectRaw(redisUrl, connection);
   const app = createGateway({ connect: redis, tokens, ...(maxRequestBytes === undefined ? {} : { maxRequestBytes }) });
   const server = await listen({
-    ...{ fetch: app.fetch, port, host, headTimeoutMs, requestTimeoutMs },
+    ...{ fetch: app.fetch, port, host, ...limits },
     refuse: ({ detail }) => ({ type: "application/json", body: JSON.stringify({ error: `ERR ${detail}` }) }),
   }).catch((error: NodeJS.ErrnoException): HttpServer => {
     if (error.code !== "EADDRINUSE") throw error;
@@ -69,4 +67,16 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Runnin
   };
   const authority = host.includes(":") ? `[${host}]` : host;
   return { url: `http://${authority}:${server.port}`, close, [Symbol.asyncDispose]: close };
+}
+
+function checkLimits(options: ServeGatewayOptions): ListenLimits {
+  const { requestTimeoutMs = 60_000, headTimeoutMs = Math.min(20_000, requestTimeoutMs) } = options;
+  for (const [name, ms] of Object.entries({ requestTimeoutMs, headTimeoutMs })) {
+    if (Number.isSafeInteger(ms) && ms > 0) continue;
+    throw new UsageError(`gateway: ${name} is ${ms}; expected a whole number of milliseconds from 1 on`);
+  }
+  if (headTimeoutMs <= requestTimeoutMs) return { headTimeoutMs, requestTimeoutMs };
+  throw new UsageError(
+    `gateway: headTimeoutMs is ${headTimeoutMs}; expected at most requestTimeoutMs, ${requestTimeoutMs}`,
+  );
 }

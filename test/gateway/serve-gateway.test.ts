@@ -28,6 +28,23 @@ test("starts without Redis, answers 503 meanwhile, and works once Redis is there
   await gateway.close();
 });
 
+test.each([
+  [{ headTimeoutMs: 0 }, "headTimeoutMs is 0; expected a whole number of milliseconds from 1 on"],
+  [{ requestTimeoutMs: 0 }, "requestTimeoutMs is 0; expected a whole number of milliseconds from 1 on"],
+  [{ requestTimeoutMs: Number.POSITIVE_INFINITY }, "requestTimeoutMs is Infinity; expected a whole number"],
+  [{ headTimeoutMs: 90_000 }, "headTimeoutMs is 90000; expected at most requestTimeoutMs, 60000"],
+])("refuses time limits that are none: %j", async (limits, message) => {
+  const started = serveGateway({ redisUrl: "redis://127.0.0.1:1", tokens: [TEST_TOKEN], ...limits });
+  await expect(started).rejects.toThrow(UsageError);
+  await expect(started).rejects.toThrow(`gateway: ${message}`);
+});
+
+test("a short time limit of requests is one of their heads, too", async () => {
+  const gateway = await startGateway("redis://127.0.0.1:1", { requestTimeoutMs: 10_000 });
+  expect((await fetch(`${gateway.url}/ping`)).status).toBe(401);
+  await gateway.close();
+});
+
 test("goes on after Redis was away", async () => {
   const first = await startRedis();
   const gateway = await startGateway(first.url);
