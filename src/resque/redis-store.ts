@@ -201,7 +201,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     const claims: Claim[] = [];
     for (const claim of reply.claims) {
       usedQueues.add(claim.queue);
-      claims.push(claim.job.raw.includes("\uFFFD") ? await checkText(claim) : refuseCrashed(claim, crashLimit));
+      claims.push(refuseCrashed(claim.job.raw.includes("\uFFFD") ? await checkText(claim) : claim, crashLimit));
     }
     // A repeated request finds its own settlements done: they are lost only if the drain itself is.
     const lost = params.attempt > 1 && reply.isRegistered ? [] : reply.lost;

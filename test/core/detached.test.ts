@@ -185,6 +185,16 @@ describe.each(setups())("jobs that their handler detaches over $name", (setup) =
     expect(report).toMatchObject({ claimed: 3, detached: 3 });
   });
 
+  test.each(["a", "\uFFFD"])("fail with as many crashes as are borne, also if their text bears %j", async (text) => {
+    await world.push("q", `{"class":"Noop","args":[${JSON.stringify(text)}],"airlift":{"crashes":2}}`);
+    const { report } = await drain(
+      handedOver(async () => ACCEPTED),
+      { crashLimit: 2 },
+    );
+    expect(report).toMatchObject({ claimed: 1, failed: 1, detached: 0 });
+    expect(await world.failed()).toMatchObject([{ exception: "Resque::DirtyExit", payload: { args: [text] } }]);
+  });
+
   test("are back after their lease if it cannot be written how they ended, and the log tells", async () => {
     const errors: string[] = [];
     const quiet = (): void => undefined;
