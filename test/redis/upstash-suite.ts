@@ -248,6 +248,11 @@ export function testUpstash(upstash: (options?: UpstashOptions) => RedisClient):
       expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain("jane@example.com");
     });
 
+    test("a command that is answered as a pipeline is no answer", async () => {
+      const { client } = await clientOf(reply(200, '[{"result":"OK"}]'));
+      await expect(client.command(["PING"])).rejects.toMatchObject({ reason: "unavailable" });
+    });
+
     test("a pipeline that is answered with too few items is no answer", async () => {
       const { client } = await clientOf(reply(200, '[{"result":1}]'));
       await expect(client.pipeline([["PING"], ["PING"]])).rejects.toMatchObject({ reason: "unavailable" });
