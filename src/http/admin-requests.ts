@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { MARKUP, NO_MARKUP } from "./job-request.ts";
 import { readInstant } from "./job-time.ts";
 
 /** What the admin routes take. A message says what was expected and quotes nothing of what was sent. */
@@ -81,7 +82,13 @@ export const PruneBody: RequestSchema = named("WorkerToPrune", { id: text(), for
 /** The body of `POST /failed/retry`. */
 export const RetryFailedBody: RequestSchema = named("FailedRetry", {
   ...failedSelection,
-  toQueue: v.exactOptional(v.pipe(text(), v.description("Put them into this queue instead"))),
+  toQueue: v.exactOptional(
+    v.pipe(
+      text(),
+      v.check((name) => !MARKUP.test(name), NO_MARKUP),
+      v.description("Put them into this queue instead"),
+    ),
+  ),
 });
 /** The body of `POST /failed/remove`. */
 export const RemoveFailedBody: RequestSchema = named("FailedSelection", failedSelection);
@@ -101,6 +108,10 @@ export const SetScheduleBody: RequestSchema = named("ScheduleToSet", {
   name: text(),
   schedule: v.pipe(
     v.record(v.string(), v.unknown(), "must be an object"),
+    v.check(
+      (given) => ![given["class"], given["queue"]].some((name) => typeof name === "string" && MARKUP.test(name)),
+      `${NO_MARKUP} in its class or queue`,
+    ),
     v.description("As resque-scheduler has it: cron or every, class, args, queue, description"),
   ),
 });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { RemoteJobError } from "../../src/core/remote-job-error.ts";
 import { payload } from "../conformance/world.ts";
 import { type AppWorld, openAppWorld } from "../core/app-world.ts";
-import { type OpenApp, openApp, problemOf } from "../http/open-app.ts";
+import { OPERATE_TOKEN, type OpenApp, openApp, problemOf } from "../http/open-app.ts";
 import { setups } from "../support/setups.ts";
 
 // resque-web 3.0 escapes a failure's message, its backtrace and the arguments of jobs; it writes the names of exceptions, classes and queues into its
@@ -64,6 +64,27 @@ describe("over HTTP", () => {
       });
     }
     expect(await open.payloads("mail")).toEqual([]);
+  });
+
+  test("nor do those who operate bring one in", async () => {
+    const post = (path: string, body: object): Promise<Response> =>
+      open.request(path, {
+        method: "POST",
+        headers: { authorization: `Bearer ${OPERATE_TOKEN}`, "content-type": "application/json" },
+        body: JSON.stringify(body),
+      });
+    const retried = await post("/failed/retry", { all: true, toQueue: MARKUP });
+    expect(await problemOf(retried)).toMatchObject({
+      status: 400,
+      errors: [{ path: "toQueue", message: 'must not hold < > or "' }],
+    });
+    for (const names of [{ queue: MARKUP }, { class: MARKUP }]) {
+      const schedule = { every: "1h", class: "Noop", queue: "mail", ...names };
+      expect(await problemOf(await post("/schedules", { name: "n", schedule }))).toMatchObject({
+        status: 400,
+        errors: [{ path: "schedule", message: 'must not hold < > or " in its class or queue' }],
+      });
+    }
   });
 
   test("arguments may be any, as they are escaped", async () => {
