@@ -29,7 +29,6 @@ import type { DrainNotes, Riders } from "./drain-notes.ts";
 import { createExchangeCall, type ExchangeContext, type ExchangeReply } from "./exchange-call.ts";
 import { beatDrain as beatDrainScript } from "./generated/beat-drain.generated.ts";
 import { closeDrain as closeDrainScript } from "./generated/close-drain.generated.ts";
-import { samePayload as samePayloadScript } from "./generated/same-payload.generated.ts";
 import type { Keys } from "./keys.ts";
 import type { Lease } from "./lease.ts";
 import { nextDueCommands, readNextDue } from "./next-due.ts";
@@ -132,12 +131,10 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     ],
   });
 
-  const checkText = async (claim: Claim): Promise<Claim> => {
-    const call = { script: samePayloadScript, keys: [own.slots[claim.slot] as string], args: [claim.job.raw] };
-    const [commands, isSame] = (await client.script(call, { usage })) as [number, number];
-    usage.commands += commands - 1;
-    if (isSame === 1) return claim;
-    return { ...claim, job: { kind: "malformed", raw: claim.job.raw, reason: "not valid UTF-8", isBinary: true } };
+  const checked = async (claims: readonly Claim[]): Promise<readonly Claim[]> => {
+    if (!claims.some(({ job }) => job.raw.includes("\uFFFD"))) return claims;
+    const { checkTexts } = await import("./check-texts.ts");
+    return checkTexts(client, claims, own.slots, { usage });
   };
 
   /** Loaded when there is something to note. */
@@ -198,11 +195,8 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     if (reply.payloadBytes > 0) bytesPerJob = Math.max(bytesPerJob / 2, reply.payloadBytes / reply.claims.length);
     sweep.note(reply);
     const hasMore = fill.length > 0 && cursors.note(reply.cursors, reply.claims.length);
-    const claims: Claim[] = [];
-    for (const claim of reply.claims) {
-      usedQueues.add(claim.queue);
-      claims.push(refuseCrashed(claim.job.raw.includes("\uFFFD") ? await checkText(claim) : claim, crashLimit));
-    }
+    for (const { queue } of reply.claims) usedQueues.add(queue);
+    const claims = (await checked(reply.claims)).map((claim) => refuseCrashed(claim, crashLimit));
     // A repeated request finds its own settlements done: they are lost only if the drain itself is.
     const lost = params.attempt > 1 && reply.isRegistered ? [] : reply.lost;
     await locks?.freeAfter(params.settle, reply.lost);

@@ -362,13 +362,12 @@ export function describeDrainScripts(kind: Setup): void {
   });
 
   describe("same-payload", () => {
-    test("tells whether the slot holds exactly the text", async () => {
+    test("tells of each slot whether it holds exactly the text", async () => {
       const { own } = await openDrain([payload("\uFFFD"), Uint8Array.of(0x22, 0xff, 0x22)]);
       const [genuine, broken, empty] = own.slots as [string, string, string];
-      expect(await call(samePayloadScript, [genuine], [payload("\uFFFD")])).toEqual([2, 1]);
-      expect(await call(samePayloadScript, [genuine], [payload("\uFFFD\uFFFD")])).toEqual([2, 0]);
-      expect(await call(samePayloadScript, [broken], ['"\uFFFD"'])).toEqual([2, 0]);
-      expect(await call(samePayloadScript, [empty], ["x"])).toEqual([2, 0]);
+      const texts = [payload("\uFFFD"), payload("\uFFFD\uFFFD"), '"\uFFFD"', "x"];
+      expect(await call(samePayloadScript, [genuine, genuine, broken, empty], texts)).toEqual([2, [1, 0, 0, 0]]);
+      expect(await call(samePayloadScript, [empty, genuine], ["", payload("\uFFFD")])).toEqual([2, [0, 1]]);
     });
   });
 }

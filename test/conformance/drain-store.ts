@@ -97,6 +97,15 @@ export function describeDrainStore(kind: Setup): void {
       expect(claims.map(({ job }) => (job.kind === "job" ? job.args : job.isBinary))).toEqual([["\uFFFD"], true]);
     });
 
+    test("… also among many, and of megabytes", async () => {
+      const big = payload(`\uFFFD${"x".repeat(600_000)}`);
+      const broken = Buffer.from(payload("~~~"));
+      broken[broken.indexOf("~")] = 0xff;
+      await world.push("q", big, payload(1), broken, payload("\uFFFD"), big, broken);
+      const { claims } = await world.drain({ slots: 6 }).store.exchange({ ...first, fill: slots(6) });
+      expect(claims.map(({ job }) => job.kind)).toEqual(["job", "job", "malformed", "job", "job", "malformed"]);
+    });
+
     test("a drain that finds nothing is not registered, and is not taken for a lost one", async () => {
       const { store } = world.drain();
       expect(await store.exchange({ ...first, fill: slots(2) })).toMatchObject({ isRegistered: true, isDrained: true });

@@ -53,6 +53,15 @@ describe.each(setups())("a host's limits over $name", (kind) => {
     expect(report.succeeded).toBe(seen.begun);
   });
 
+  test("maxRequests: jobs whose text bears U+FFFD cost no more", async () => {
+    await world.push("q", ...Array.from({ length: 300 }, (_, n) => payload(n, "\uFFFD")));
+    const { seen, job } = counted({});
+    const report = await world.app({ jobs: [job] }).drain({ maxRequests: 50 });
+    expect(report).toMatchObject({ stopped: "budget", succeeded: seen.begun, failed: 0, lost: 0 });
+    expect(report.requests + seen.begun).toBeLessThanOrEqual(50);
+    expect(seen.begun).toBeGreaterThan(15);
+  });
+
   test("maxRequests: of jobs that make several, as many as fit", async () => {
     await world.push("q", ...payloads(300));
     const { seen, job } = counted({ uses: { requests: 10 } });

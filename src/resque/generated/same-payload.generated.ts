@@ -3,7 +3,7 @@ import type { LuaScript } from "../client.ts";
 
 export const samePayload: LuaScript = {
   name: "same-payload",
-  sha1: "d208bc17225a446f5fd6db02c43f41b3cb8403eb",
-  keyLockingSha1: "979f634730a36d48ac6cabcc827b9f09b494c3a4",
-  source: "local entry = redis.call('GET', KEYS[1]) or ''\nlocal _, head = string.find(entry, ',\"payload\":', 1, true)\nreturn {2, head and string.sub(entry, head + 1, -2) == ARGV[1] and 1 or 0}",
+  sha1: "91839e7d7d1ffdf2bd493d43328ec88af9a646aa",
+  keyLockingSha1: "f6e89a649be96429861a9c96850d8d6799bed5a2",
+  source: "local same = {}\nfor i, entry in ipairs(redis.call('MGET', unpack(KEYS))) do\nlocal _, head = string.find(entry or '', ',\"payload\":', 1, true)\nsame[i] = head and string.sub(entry, head + 1, -2) == ARGV[i] and 1 or 0\nend\nreturn {2, same}",
 };
