@@ -6,12 +6,14 @@ import { stripVTControlCharacters } from "node:util";
  */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what must not come through
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+const UNSAFE_RUN: RegExp = new RegExp(`${UNSAFE.source}+`, "g");
 /** As far as people read, and a search for escape sequences need not look further. */
 const MAX_LINE_CHARS = 10_000;
 
 /** A text on one line, with nothing in it that a terminal acts on. */
 export function toLine(text: string): string {
-  return stripVTControlCharacters(text.slice(0, MAX_LINE_CHARS)).replace(UNSAFE, " ").replace(/ {2,}/g, " ").trim();
+  const shown = text.length > MAX_LINE_CHARS ? `${text.slice(0, MAX_LINE_CHARS)}…` : text;
+  return stripVTControlCharacters(shown).replace(UNSAFE_RUN, " ").trim();
 }
 
 /** The same of a text that may have lines: the stack of an error, a table. */

@@ -324,3 +324,8 @@ test("a table's last column is cut to the terminal; empty columns are left out",
   expect(formatTable(columns, rows, undefined)).toContain("0123456789");
   expect(toLine("a\u001b[31mred\u001b[0m\r\nb\u0007\u202ec\u009b2J")).toBe("ared b c");
 });
+
+test("a text on one line keeps its blanks, and shows where it was cut", () => {
+  expect(toLine('["two  blanks"]')).toBe('["two  blanks"]');
+  expect(toLine("x".repeat(10_001))).toBe(`${"x".repeat(10_000)}…`);
+});
