@@ -10,13 +10,14 @@ import type { PromotedJobs, PromoteOptions } from "./queue-due.ts";
  * become due is left to it as long as it leads. May be repeated after an error.
  */
 export async function promoteDue(client: RedisClient, keys: Keys, options: PromoteOptions): Promise<PromotedJobs> {
-  const { maxRequests = Number.POSITIVE_INFINITY, usage } = options;
+  const { maxRequests = Number.POSITIVE_INFINITY, usage, onTime } = options;
   const isSpent = (): boolean => usage.requests >= untilRequests;
   const untilRequests = usage.requests + maxRequests;
-  const resolved = { maxJobs: 5_000, worker: "airlift", asksRedis: false, ...options, isSpent };
+  const resolved = { maxJobs: 5_000, worker: "airlift", asksRedis: onTime !== undefined, ...options, isSpent };
   const reads = [scheduleRead(keys), ["EXISTS", keys.rubySchedulerLock], retriesCall(keys, resolved)];
   const replies = await client.pipeline(reads, { usage: options.usage });
-  const [schedule, lock, firstRetries] = replies as [RedisReply, number, RedisReply];
+  const [schedule, lock, firstRetries] = replies as [RedisReply, number, RedisReply[]];
+  onTime?.(Number(firstRetries.at(-1)));
   const retries = await promoteRetries(client, keys, firstRetries, resolved);
   const delayed = await promoteDelayed(client, keys, schedule, {
     ...resolved,

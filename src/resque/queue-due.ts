@@ -6,8 +6,11 @@ import type { Keys } from "./keys.ts";
 export interface PromoteOptions extends Required<Pick<CallOptions, "usage">> {
   /** What Redis' clock shows. */
   readonly redisNowMs: number;
-  /** That is known only nearly: what is due is what Redis' clock says itself, at that moment. @default false */
-  readonly asksRedis?: boolean;
+  /**
+   * That is known only nearly: what is due is what Redis' clock says itself, at that moment. Told what it has said, as soon as it has: the rest may
+   * take long.
+   */
+  readonly onTime?: (redisNowMs: number) => void;
   /** Queues that are known already: the better they fit, the fewer calls it takes. */
   readonly queues: readonly string[];
   /** @default 5_000 */
@@ -18,7 +21,8 @@ export interface PromoteOptions extends Required<Pick<CallOptions, "usage">> {
   readonly worker?: string;
 }
 
-export interface ResolvedPromoteOptions extends Required<Omit<PromoteOptions, "maxRequests">> {
+export interface ResolvedPromoteOptions extends Required<Omit<PromoteOptions, "maxRequests" | "onTime">> {
+  readonly asksRedis: boolean;
   /** Whether `maxRequests` were made. */
   readonly isSpent: () => boolean;
 }
@@ -32,7 +36,7 @@ export interface PromotedJobs {
    * due but left to another scheduler counts from when that one should have looked.
    */
   readonly nextDueMs: number | undefined;
-  /** What Redis' clock showed, if it was asked. */
+  /** What Redis' clock showed. */
   readonly redisNowMs: number;
 }
 

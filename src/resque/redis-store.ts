@@ -281,9 +281,9 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     async promote(limits) {
       const { promoteDue } = await import("./promote.ts");
       const sentAtMs = options.nowMs();
-      const settings = { ...limits, redisNowMs: clock.nowMs(), asksRedis: true, queues, usage };
-      const { promoted, nextDueMs, redisNowMs } = await promoteDue(client, keys, settings);
-      clock.note(redisNowMs, sentAtMs);
+      const onTime = (redisMs: number): void => clock.note(redisMs, sentAtMs);
+      const settings = { ...limits, redisNowMs: clock.nowMs(), onTime, queues, usage };
+      const { promoted, nextDueMs } = await promoteDue(client, keys, settings);
       return { promoted, nextDueMs: toOurs(nextDueMs) };
     },
 

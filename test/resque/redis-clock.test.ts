@@ -67,4 +67,33 @@ describe.each(setups().slice(0, 2))("over $name, with a clock that is not Redis'
     const [waiting] = await world.send(["ZRANGE", world.keys.retries, 0, -1, "WITHSCORES"]);
     expect(Number((waiting as Uint8Array[])[1])).toBeGreaterThanOrEqual(settledMs + 60_000);
   });
+
+  test("what is known of it gets no worse by a promotion of many jobs that takes long", async () => {
+    const { keys, send } = world;
+    const longMs = 10_000;
+    const due = Array.from(
+      { length: 600 },
+      (_, n) => `{"id":"d.${n}","queue":"q","attempt":2,"payload":${payload(n)}}`,
+    );
+    await send(["ZADD", keys.retries, ...due.flatMap((member) => [1, member])]);
+    let nowMs = () => Date.now() - longMs;
+    // As if the second batch had been under way for so long, and Redis' clock had gone on meanwhile.
+    const client = carriedClient(world.client, async ({ names, deliver }) => {
+      const reply = (await deliver()) as RedisReply[];
+      if (names[0] === "ZRANGE") {
+        const retries = reply[2] as RedisReply[];
+        retries[5] = String(Number(retries[5]) - longMs);
+      } else if (names[0] === "promote-retries") nowMs = Date.now;
+      return reply;
+    });
+    const { store } = world.drain({ client, nowMs: () => nowMs() });
+    expect((await store.promote()).promoted).toBe(600);
+    const { claims } = await store.exchange({ seq: 1, attempt: 1, settle: [], fill: [0] });
+    const failure = { exception: "Error", message: "", backtrace: [] };
+    const outcome = { kind: "retrying", failure, afterMs: 60_000 } as const;
+    const settledMs = Date.now();
+    await store.exchange({ seq: 2, attempt: 1, settle: claims.map((claim) => ({ claim, outcome })), fill: [] });
+    const [waiting] = await send(["ZRANGE", keys.retries, 0, -1, "WITHSCORES"]);
+    expect(Number((waiting as Uint8Array[])[1])).toBeGreaterThan(settledMs + 60_000 - longMs / 4);
+  });
 });
