@@ -134,6 +134,7 @@ const REFUSED: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["SMEMBERS", "resque:queues"],
     ["LPUSH", "resque:queue:q", "x"],
     ["RPUSH", "resque:failed", "x"],
+    ["RPUSH", "resque:delayed:last_enqueued_at", "x"],
     ["GET", "resque:lock:Noop:q:[1]"],
     ["GET", "resque:airlift:idempotency:Noop:x"],
   ],
