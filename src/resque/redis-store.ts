@@ -199,7 +199,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     const claims = (await checked(reply.claims)).map((claim) => refuseCrashed(claim, crashLimit));
     // A repeated request finds its own settlements done: they are lost only if the drain itself is.
     const lost = params.attempt > 1 && reply.isRegistered ? [] : reply.lost;
-    await locks?.freeAfter(params.settle, reply.lost);
+    await locks?.freeAfter(params.settle, lost);
     await (await uniqueLocks.within(claims))?.freeBefore(claims);
     return {
       claims,

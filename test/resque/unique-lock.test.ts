@@ -8,6 +8,7 @@ import type { UniqueOptions } from "../../src/core/unique.ts";
 import { rescheduleDelayed } from "../../src/resque/cancel-delayed.ts";
 import { freeLocks, lockOf, moveLocks } from "../../src/resque/unique-lock.ts";
 import { type AppWorld, type Fate, fatedClient, openAppWorld } from "../core/app-world.ts";
+import { carriedClient } from "../fault/carried-client.ts";
 import { setups } from "../support/setups.ts";
 
 type Args = readonly [order: number, note?: string];
@@ -413,6 +414,27 @@ describe.each(setups())("unique jobs over $name", (kind) => {
       await appOf(job).drain();
       expect(seen).toEqual([during]);
       expect(await lockNames()).toEqual(after);
+    });
+
+    test("gives it back also if the reply to its end is lost, or what frees the lock is", async () => {
+      for (const step of ["exchange", "free-locks"]) {
+        await world.send(["SET", "resque:lock:Ship:q:[7]", "9795206569", "EX", "3600"]);
+        await push("[7]");
+        let hasRun = false;
+        let isLost = false;
+        const client = carriedClient(world.client, async ({ names, deliver }) => {
+          if (step !== names[0] || !hasRun || isLost) return deliver();
+          isLost = true;
+          if (step === "exchange") await deliver();
+          throw lost();
+        });
+        const job = define({ until: "done" }, () => {
+          hasRun = true;
+        });
+        expect(await appOf(job, { redis: client }).drain()).toMatchObject({ succeeded: 1, lost: 0 });
+        expect(isLost).toBe(true);
+        expect(await lockNames()).toEqual([]);
+      }
     });
 
     test("leaves the lock of another alone", async () => {
