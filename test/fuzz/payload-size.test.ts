@@ -81,7 +81,7 @@ const parts = (...names: readonly string[]): string => names.map(part).join("\n"
 const SCRIPTS: Readonly<Record<string, string>> = {
   members: `${parts("_json-members")}\nlocal _, brace = members(ARGV[1]) return brace or 0`,
   short: `${parts("_json-members", "_short-json")}\nreturn #short(ARGV[1])`,
-  isjson: `${parts("_plain-json", "_is-json")}\nreturn isjson(ARGV[1]) and 1 or 0`,
+  isjson: `${parts("_decode-json", "_is-json")}\nreturn isjson(ARGV[1]) and 1 or 0`,
   place: `${parts("_place-of")}\nreturn place_of(ARGV[1]) or ''`,
   slot: `return string.match(ARGV[1], '^({"claim":"[^"]*","queue":(".-"),"run_at":"[^"]*","payload":)') or ''`,
 };

@@ -13,7 +13,7 @@ import { fuzzing } from "./settings.ts";
 /** What scripts ask of bytes that they do not decode, asked alone: each part of scripts with a line that calls it. */
 const part = (name: string): string =>
   readFileSync(new URL(`../../src/resque/scripts/${name}.lua`, import.meta.url), "utf8");
-const IS_JSON = `${part("_plain-json")}\n${part("_is-json")}\nreturn {isjson(ARGV[1]) and 1 or 0, isbinary(ARGV[1]) and 1 or 0}`;
+const IS_JSON = `${part("_decode-json")}\n${part("_is-json")}\nreturn {isjson(ARGV[1]) and 1 or 0, isbinary(ARGV[1]) and 1 or 0}`;
 const MEMBERS = `${part("_json-members")}
 local spans, brace = members(ARGV[1])
 local found = {brace or 0}

@@ -259,6 +259,14 @@ describe.each(setups())("limits over $name", (kind) => {
       expect(await world.queued("q")).toEqual(same.slice(1));
     });
 
+    test("an emoji is the same, escaped or not, and is no other", async () => {
+      const jobs = [send("😀"), ...["\\ude00", "\\ude01"].map((half) => `{"class":"Send","args":["\\ud83d${half}"]}`)];
+      await world.push("q", ...jobs);
+      const { claims } = await open({ running: 1, by: [0] }).fill(4);
+      expect(raws(claims)).toEqual([jobs[0], jobs[2]]);
+      expect(Object.values(await running())).toEqual(["Send\n😀", "Send\n😁"]);
+    });
+
     test("an Active Job is of its own class, and its key stands in its arguments", async () => {
       const jobs = ["x", "x", "y"].map((tenant) => railsJob("Send", { tenant, _aj_symbol_keys: [] }));
       await world.push("q", ...jobs, railsJob("Other", { tenant: "x" }));

@@ -4,7 +4,7 @@ isbinary(text): whether it is no UTF-8. isjson(text): whether every reader of JS
 
 cjson alone takes numbers that are none (NaN, 0x1f, 01), and control characters, and reads no further than a NUL.
 ]]
--- include _plain-json
+-- include _decode-json
 local function isbinary(text)
   for _, sequence in ipairs({
     '[\194-\223][\128-\191]', '\224[\160-\191][\128-\191]', '[\225-\236\238\239][\128-\191][\128-\191]', '\237[\128-\159][\128-\191]',
@@ -13,7 +13,7 @@ local function isbinary(text)
   return string.find(text, '[\128-\255]') ~= nil
 end
 local function isjson(text)
-  local ok, value = pcall(cjson.decode, plain(text))
+  local ok, value = decode(text)
   if not ok or type(value) ~= 'table' or isbinary(text) or string.find(text, '%z') then return false end
   text = string.gsub(text, '\\.', '')
   for inside in string.gmatch(text, '"([^"]*)"') do

@@ -20,7 +20,7 @@ local isread, classes = pcall(cjson.decode, seen[2] or '[]')
 for _, class in ipairs(isread and type(classes) == 'table' and classes or {}) do off[class] = true end
 local picky = rules.classes or rules.limits or next(off)
 
--- include _plain-json
+-- include _decode-json
 local wrapper = 'ActiveJob::QueueAdapters::ResqueAdapter::JobWrapper'
 -- The class of a job and the name that its limits count it under; nothing if it is no job.
 local function read(payload)
@@ -28,7 +28,7 @@ local function read(payload)
   -- A second class, in whatever letters, would be the one that counts.
   local isonly = class and not string.find(payload, '"class"', 9, true) and not string.find(payload, '\\u00[67]')
   if isonly and class ~= wrapper and not limits[class].by then return class, class .. '\n' end
-  local ok, job = pcall(cjson.decode, plain(payload))
+  local ok, job = decode(payload)
   if not ok or type(job) ~= 'table' then return end
   class = job.class
   local value = job.args
