@@ -39,9 +39,15 @@ export function createProgram(): Command {
     .helpCommand(false)
     .addHelpText("after", HELP_AFTER)
     .configureOutput({
-      // One line, also with a suggestion, which commander puts on a second; and without arguments that are too many, as a token may be among them.
-      outputError: (text, write) =>
-        write(`airlift: ${toLine(text.replace(/^error: /, "").replace(/(but got \d+): .*/s, "$1."))}\n`),
+      // One line, also with a suggestion, which commander puts on a second; and without arguments that are too many, or what is given to an option
+      // that is none, as a token may be among them.
+      outputError: (text, write) => {
+        const told = text
+          .replace(/^error: /, "")
+          .replace(/(but got \d+): .*/s, "$1.")
+          .replace(/^(unknown option '[^=]*)=.*'/s, "$1'");
+        write(`airlift: ${toLine(told)}\n`);
+      },
     })
     .exitOverride();
   // Commands copy these settings, so they come after.

@@ -180,8 +180,9 @@ test("no way of naming a Redis is told with its secrets", async () => {
     fc.asyncProperty(command, secret, fc.option(token), async (line, url, given) => {
       const more = given === null ? [] : ["--token", given];
       await check([...line.split(" "), "--redis", url, ...more], {});
-      // A token with a blank that nobody has put in quotes.
+      // A token with a blank that nobody has put in quotes; one behind an option that nobody knows.
       await check(["status", "--redis", url, ...more, TOKEN], {});
+      await check(["status", `--tokn=${TOKEN}`, ...more], {});
     }),
     fuzzing(60),
   );
