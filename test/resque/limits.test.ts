@@ -267,6 +267,19 @@ describe.each(setups())("limits over $name", (kind) => {
       expect(Object.values(await running())).toEqual(["Send\n😀", "Send\n😁"]);
     });
 
+    test.runIf(isReal)(
+      "jobs that Redis' Lua cannot read, as they are nested too deeply, share the limit of those without one",
+      async () => {
+        const deep = send(1, JSON.parse(`${"[".repeat(1_100)}${"]".repeat(1_100)}`));
+        await world.push("q", deep, deep, send(3));
+        const drain = open({ running: 1, by: [0] });
+        const { claims } = await drain.fill(4);
+        expect(raws(claims)).toEqual([deep, send(3)]);
+        await drain.settle(claims);
+        expect(await running()).toEqual({});
+      },
+    );
+
     test("an Active Job is of its own class, and its key stands in its arguments", async () => {
       const jobs = ["x", "x", "y"].map((tenant) => railsJob("Send", { tenant, _aj_symbol_keys: [] }));
       await world.push("q", ...jobs, railsJob("Other", { tenant: "x" }));

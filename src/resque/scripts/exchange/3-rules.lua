@@ -29,7 +29,9 @@ local function read(payload)
   local isonly = class and not string.find(payload, '"class"', 9, true) and not string.find(payload, '\\u00[67]')
   if isonly and class ~= wrapper and not limits[class].by then return class, class .. '\n' end
   local ok, job = decode(payload)
-  if not ok or type(job) ~= 'table' then return end
+  -- Nested too deeply for Lua, or no job at all.
+  if not ok then return class, class and class .. '\n' end
+  if type(job) ~= 'table' then return end
   class = job.class
   local value = job.args
   local inner = class == wrapper and type(value) == 'table' and value[1]
