@@ -47,7 +47,7 @@ const CLOSE_GRACE_MS = 5_000;
  * Serves the Upstash REST protocol over HTTP in front of a Redis. It starts without the Redis, and answers 503 until it can
  * be reached.
  *
- * @throws UsageError for a malformed URL, no token, time limits that are none, or a port that is in use
+ * @throws UsageError for a malformed URL, no token, time limits that are none, or a place to listen at that is not to be had
  */
 export async function serveGateway(options: ServeGatewayOptions): Promise<RunningGateway> {
   const { redisUrl, tokens, maxRequestBytes, port = 0, host = "127.0.0.1", connection } = options;
@@ -58,8 +58,11 @@ export async function serveGateway(options: ServeGatewayOptions): Promise<Runnin
     ...{ fetch: app.fetch, port, host, ...limits },
     refuse: ({ detail }) => ({ type: "application/json", body: JSON.stringify({ error: `ERR ${detail}` }) }),
   }).catch((error: NodeJS.ErrnoException): HttpServer => {
-    if (error.code !== "EADDRINUSE") throw error;
-    throw new UsageError(`gateway: port ${port} on ${host} is in use; expected a free one, or 0`);
+    const place = `port ${port} on ${host}`;
+    if (error.code === "EADDRINUSE") throw new UsageError(`gateway: ${place} is in use; expected a free one, or 0`);
+    throw new UsageError(
+      `gateway: cannot listen at ${place} (${error.code}); expected an address of this machine, and a port that is open to us`,
+    );
   });
   const close = async (): Promise<void> => {
     await server.close(CLOSE_GRACE_MS);

@@ -113,6 +113,15 @@ test("refuses a port that is in use, and says which", async () => {
   await gateway.close();
 });
 
+test.each([
+  [{ host: "203.0.113.1" }, "port 0 on 203.0.113.1 (EADDRNOTAVAIL)"],
+  [{ port: 70_000 }, "port 70000 on 127.0.0.1 (ERR_SOCKET_BAD_PORT)"],
+])("refuses a place that is not this machine's: %j", async (place, told) => {
+  const started = startGateway("redis://127.0.0.1:1", place);
+  await expect(started).rejects.toThrow(UsageError);
+  await expect(started).rejects.toThrow(`gateway: cannot listen at ${told}; expected`);
+});
+
 test("a token check takes each of its tokens and nothing else", () => {
   const isAllowed = createTokenCheck(["one", "two"]);
   expect(["one", "two", "three", "on", "onee", "", undefined].map(isAllowed)).toEqual([
