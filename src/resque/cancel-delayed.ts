@@ -73,17 +73,6 @@ export async function rescheduleDelayed(
   return takeDelayed(client, keys, others, { ...options, toSeconds });
 }
 
-/** Removes a delayed item, and others that are its equals at the same second, by its text as it was read. Returns how many. */
-export async function removeDelayedItem(
-  client: RedisClient,
-  keys: Keys,
-  { item, atSeconds }: { readonly item: string; readonly atSeconds: number | string },
-  options: CallOptions = {},
-): Promise<number> {
-  const place = { raw: item, queue: "", atSeconds: String(atSeconds) };
-  return (await takeDelayed(client, keys, [place], options)).length;
-}
-
 async function findPlaces(
   client: RedisClient,
   keys: Keys,

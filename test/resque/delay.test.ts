@@ -1,12 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { UsageError } from "../../src/core/errors.ts";
 import { ioredis } from "../../src/redis/ioredis.ts";
-import {
-  cancelDelayed,
-  type DelayedMatch,
-  removeDelayedItem,
-  rescheduleDelayed,
-} from "../../src/resque/cancel-delayed.ts";
+import { cancelDelayed, type DelayedMatch, rescheduleDelayed, takeDelayed } from "../../src/resque/cancel-delayed.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
 import { delayCommands, toDelayedSeconds } from "../../src/resque/delay.ts";
 import { countDelayed, listDelayed, scanDelayed } from "../../src/resque/delayed-list.ts";
@@ -207,7 +202,8 @@ describe.each(setups())("delayed jobs over $name", (kind) => {
     test("one by one as they were read, by their text", async () => {
       const odd = '{"class" : 7, "x":[1.0]} ';
       await world.delay(AT, odd, rubyItem("q", 1), odd, "é\uFFFD");
-      const remove = (item: string) => removeDelayedItem(world.client, world.keys, { item, atSeconds: AT });
+      const remove = async (raw: string) =>
+        (await takeDelayed(world.client, world.keys, [{ raw, queue: "q", atSeconds: String(AT) }], {})).length;
       expect(await remove(odd)).toBe(2);
       expect(await remove(odd)).toBe(0);
       expect(await remove("é\uFFFD")).toBe(1);
@@ -360,8 +356,8 @@ describe.each(setups())("delayed jobs over $name", (kind) => {
     expect(await spend((options) => rescheduleDelayed(client, keys, noop(1), 9_000, options))).toBe(2 + 1 + 7);
     expect(await spend((options) => listDelayed(client, keys, options))).toBe(3);
     expect(await spend((options) => countDelayed(client, keys, options))).toBe(2);
-    const item = { item: rubyItem("q", 1), atSeconds: 9 };
-    expect(await spend((options) => removeDelayedItem(client, keys, item, options))).toBe(5);
+    const places = [{ raw: rubyItem("q", 1), queue: "q", atSeconds: "9" }];
+    expect(await spend((options) => takeDelayed(client, keys, places, options))).toBe(5);
   });
 });
 
