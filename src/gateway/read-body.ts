@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { createByteCollector } from "../core/byte-collector.ts";
 
 /** A body over a limit. The message is the error text of the reply. */
 export class BodyTooLargeError extends Error {}
@@ -11,13 +12,13 @@ export async function readBody(request: Request, maxBytes: number): Promise<Uint
   const declared = request.headers.get("content-length");
   // An HTTP server ends a body at its declared length, so the limit holds without counting.
   if (declared !== null && Number(declared) <= maxBytes) return new Uint8Array(await request.arrayBuffer());
-  const chunks: Uint8Array[] = [];
+  const collector = createByteCollector(maxBytes);
   const reader = request.body?.getReader();
   for (let size = Number(declared ?? 0); size <= maxBytes; ) {
     const { done, value } = (await reader?.read()) ?? { done: true };
-    if (done) return Buffer.concat(chunks);
-    chunks.push(value);
+    if (done) return collector.take();
     size += value.length;
+    if (size <= maxBytes) collector.add(value);
   }
   if (reader) await discard(reader);
   throw new BodyTooLargeError(`ERR max request size exceeded. Limit: ${maxBytes} bytes`);

@@ -1,3 +1,5 @@
+import { createByteCollector } from "../core/byte-collector.ts";
+
 /** One line of a body, without its newline. */
 export interface Line {
   /** From 1. */
@@ -23,27 +25,12 @@ const NEWLINE = 0x0a;
 /** Splits chunks of bytes into lines, holding never more than `maxLineBytes` of an unfinished one. */
 export function createLineSplitter(maxLineBytes: number): LineSplitter {
   let number = 1;
-  let held = new Uint8Array(0);
-  let heldBytes = 0;
-
-  // Copied: a slice would keep its whole chunk alive, and a host may reuse the chunk's memory.
-  function hold(tail: Uint8Array): void {
-    if (heldBytes + tail.length > held.length) {
-      const grown = new Uint8Array(Math.max(heldBytes + tail.length, Math.min(held.length * 2, maxLineBytes)));
-      grown.set(held.subarray(0, heldBytes));
-      held = grown;
-    }
-    held.set(tail, heldBytes);
-    heldBytes += tail.length;
-  }
+  const held = createByteCollector(maxLineBytes);
 
   function take(tail: Uint8Array): Line {
-    if (heldBytes === 0) return { number: number++, bytes: tail };
-    hold(tail);
-    const bytes = held.subarray(0, heldBytes);
-    held = new Uint8Array(0);
-    heldBytes = 0;
-    return { number: number++, bytes };
+    if (held.size === 0) return { number: number++, bytes: tail };
+    held.add(tail);
+    return { number: number++, bytes: held.take() };
   }
 
   return {
@@ -52,12 +39,12 @@ export function createLineSplitter(maxLineBytes: number): LineSplitter {
       while (start < chunk.length) {
         const newline = chunk.indexOf(NEWLINE, start);
         const tail = chunk.subarray(start, newline === -1 ? chunk.length : newline);
-        if (heldBytes + tail.length > maxLineBytes) {
+        if (held.size + tail.length > maxLineBytes) {
           yield { number, bytes: undefined };
           return;
         }
         if (newline === -1) {
-          hold(tail);
+          held.add(tail);
           return;
         }
         yield take(tail);
@@ -65,7 +52,7 @@ export function createLineSplitter(maxLineBytes: number): LineSplitter {
       }
     },
     end() {
-      return heldBytes === 0 ? undefined : take(new Uint8Array(0));
+      return held.size === 0 ? undefined : take(new Uint8Array(0));
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import { createByteCollector } from "../core/byte-collector.ts";
 import { discardBody } from "./discard-body.ts";
 import { problem } from "./problem.ts";
 
@@ -20,26 +21,16 @@ async function readCounted(
   declared: number,
   maxBytes: number,
 ): Promise<Uint8Array | undefined> {
-  const chunks: Uint8Array[] = [];
+  const collector = createByteCollector(maxBytes);
   const reader = body?.getReader();
   for (let size = declared; size <= maxBytes; ) {
     const { done, value } = (await reader?.read()) ?? { done: true };
-    if (done) return concat(chunks, size);
-    chunks.push(value);
+    if (done) return collector.take();
     size += value.length;
+    if (size <= maxBytes) collector.add(value);
   }
   if (reader) await discardBody(reader);
   return undefined;
-}
-
-function concat(chunks: readonly Uint8Array[], size: number): Uint8Array {
-  const all = new Uint8Array(size);
-  let at = 0;
-  for (const chunk of chunks) {
-    all.set(chunk, at);
-    at += chunk.length;
-  }
-  return all;
 }
 
 function tooLarge(maxBytes: number): Response {

@@ -11,7 +11,9 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   "src/redis/": ["src/resque/client.ts", "src/core/errors.ts"],
   "src/target/": ["src/core/"],
   "src/active-job/": ["src/core/", "src/resque/active-job-wrapper.ts", "src/resque/encoded-job.ts"],
-  "src/gateway/": ["src/redis/ioredis-connection.ts", "src/resque/client.ts", "src/core/errors.ts"],
+  "src/gateway/": [
+    ...["src/redis/ioredis-connection.ts", "src/resque/client.ts", "src/core/errors.ts", "src/core/byte-collector.ts"],
+  ],
   "src/system-clock.ts": ["src/core/"],
   "src/console-logger.ts": ["src/core/"],
   "src/job-function/": [
