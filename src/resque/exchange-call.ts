@@ -1,15 +1,15 @@
-import { StoreError } from "../core/errors.ts";
 import type { BigIntegers } from "../core/json.ts";
 import { isOver } from "../core/outcome.ts";
-import type { Claim, ExchangeParams, ExchangeResult, Settlement } from "../core/store.ts";
+import type { Claim, ExchangeParams, Settlement } from "../core/store.ts";
 import { type ClassLimits, encodeClaimRules } from "./claim-rules.ts";
 import type { RedisReply, ScriptCall } from "./client.ts";
 import { detachedEntry } from "./detached-entry.ts";
 import { type DrainDescription, type DrainKeys, workerId } from "./drain-identity.ts";
+import { type ExchangeReply, readExchangeReply } from "./exchange-reply.ts";
 import { failedEntry, toFailedQueue } from "./failed-entry.ts";
 import { exchange as exchangeScript } from "./generated/exchange.generated.ts";
 import type { Keys } from "./keys.ts";
-import { changeOwn, forgetAttempts, parsePayload, readOwn } from "./payload.ts";
+import { changeOwn, forgetAttempts, readOwn } from "./payload.ts";
 import type { QueueCursor } from "./queue-cursors.ts";
 import { toHeartbeat, toRunAt, toStarted } from "./time-format.ts";
 import { waitingEntry } from "./waiting-entry.ts";
@@ -56,18 +56,6 @@ const MAX_PAYLOADS_LOOKED_AT = 1_000;
 export interface ExchangeCall {
   readonly call: ScriptCall;
   read(reply: RedisReply): ExchangeReply;
-}
-
-export interface ExchangeReply extends ExchangeResult {
-  /** Commands that the script called itself. */
-  readonly innerCommands: number;
-  /** Queue → how many jobs it held before this exchange put others back at its tail. */
-  readonly requeued: ReadonlyMap<string, number>;
-  readonly payloadBytes: number;
-  /** Queues of which it has not seen the end, because too many jobs in them may not start. */
-  readonly cursors: ReadonlyMap<string, QueueCursor>;
-  /** False for a single drain whose lease has ended, or passed to another. */
-  readonly holdsLease: boolean;
 }
 
 /**
@@ -162,7 +150,7 @@ export function createExchangeCall(
       ],
       args,
     },
-    read: (reply) => readReply(reply, { context, slots, queues: allQueues, settled }),
+    read: (reply) => readExchangeReply(reply, { slots, queues: allQueues, settled, bigIntegers: context.bigIntegers }),
   };
 }
 
@@ -243,101 +231,4 @@ const NO_CHANGE = { cutBytes: 0, append: "" };
 
 function isGivenBack(kind: Settlement["outcome"]["kind"]): boolean {
   return kind === "released" || kind === "requeued";
-}
-
-interface Sent {
-  readonly context: ExchangeContext;
-  readonly slots: readonly number[];
-  readonly queues: readonly string[];
-  readonly settled: readonly Settlement[];
-}
-
-type ReplyTuple = [
-  commands: number,
-  registered: number,
-  drained: number,
-  paused: number,
-  lost: number[],
-  runs: number[],
-  payloads: string[],
-  found: (string | number)[],
-  requeued: number[],
-  problem: string,
-  token: string,
-  limited?: number,
-  freesInMs?: number,
-  cursors?: [queue: number, depth: number, ...names: string[]][],
-];
-
-function readReply(reply: RedisReply, { context, slots, queues, settled }: Sent): ExchangeReply {
-  const [innerCommands, registered, drained, paused, lost, runs, payloads, found, requeued, problem, token, ...limits] =
-    reply as ReplyTuple;
-  const [limited, freesInMs, cursors = []] = limits;
-  if (problem !== "") throw new StoreError("rejected", `Redis refused to hand out jobs: ${problem}`);
-  const claims: Claim[] = [];
-  let payloadBytes = 0;
-  let next = 0;
-  for (let i = 0; i < runs.length; i += 3) {
-    const [first, number, count] = runs.slice(i, i + 3) as [number, number, number];
-    const queue = queues[number - 1] as string;
-    for (let slot = first - 1; slot < first - 1 + count; slot++) {
-      const raw = payloads[next++] as string;
-      payloadBytes += raw.length;
-      claims.push({ slot: slots[slot] as number, token, queue, job: parsePayload(raw, context.bigIntegers) });
-    }
-  }
-  for (let i = 0; i < found.length; i += 2) {
-    claims.push(readEntry(found[i + 1] as string, slots[(found[i] as number) - 1] as number, context.bigIntegers));
-  }
-  const lengths = new Map<string, number>();
-  for (let i = 0; i < requeued.length; i += 2) {
-    lengths.set(queues[(requeued[i] as number) - 1] as string, requeued[i + 1] as number);
-  }
-  return {
-    claims,
-    lost: lost.map((index) => settled[index - 1] as Settlement),
-    isRegistered: registered === 1,
-    isDrained: drained === 1,
-    isPaused: paused === 1,
-    isLimited: limited === 1,
-    freesInMs: freesInMs || undefined,
-    innerCommands: innerCommands - 1,
-    requeued: lengths,
-    payloadBytes,
-    cursors: new Map(cursors.map(([queue, depth, ...names]) => [queues[queue - 1] as string, { depth, names }])),
-    holdsLease: token !== "",
-  };
-}
-
-/** No name can hold the quotes behind it: in a JSON text there is a backslash before them. */
-const ENTRY_HEAD = /^\{"claim":"([^"]*)","queue":(".*?"),"run_at":"[^"]*","payload":/s;
-
-/** A slot's entry up to the payload, taken apart. */
-export interface EntryHead {
-  readonly head: string;
-  readonly token: string;
-  readonly queue: string;
-}
-
-/** Undefined for an entry that Airlift did not write. */
-export function findEntryHead(entry: string): EntryHead | undefined {
-  const match = ENTRY_HEAD.exec(entry);
-  if (!match) return undefined;
-  try {
-    return { head: match[0], token: match[1] as string, queue: JSON.parse(match[2] as string) as string };
-  } catch {
-    return undefined;
-  }
-}
-
-/** @throws StoreError for an entry that Airlift did not write */
-export function readEntryHead(entry: string): EntryHead {
-  const found = findEntryHead(entry);
-  if (!found) throw new StoreError("rejected", "a worker's entry in Redis is none that Airlift wrote");
-  return found;
-}
-
-function readEntry(entry: string, slot: number, bigIntegers: BigIntegers): Claim {
-  const { head, token, queue } = readEntryHead(entry);
-  return { slot, token, queue, job: parsePayload(entry.slice(head.length, -1), bigIntegers) };
 }

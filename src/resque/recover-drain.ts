@@ -3,12 +3,12 @@ import type { RedisClient, Usage } from "./client.ts";
 import type { DeadRedisDrain } from "./dead-drain.ts";
 import { dirtyExit } from "./dirty-exit.ts";
 import { drainKeys, workerId } from "./drain-identity.ts";
-import { findEntryHead } from "./exchange-call.ts";
 import { failedEntry, toFailedQueue } from "./failed-entry.ts";
 import { readSlots as readSlotsScript } from "./generated/read-slots.generated.ts";
 import { recoverDrain as recoverDrainScript } from "./generated/recover-drain.generated.ts";
 import type { Keys } from "./keys.ts";
 import { changeOwn, forgetAttempts, OWN_MEMBER_MAX_BYTES, readOwn } from "./payload.ts";
+import { findEntryHead } from "./slot-entry.ts";
 import { toHeartbeat } from "./time-format.ts";
 import type { UniqueLock } from "./unique-lock.ts";
 

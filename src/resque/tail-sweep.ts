@@ -1,4 +1,4 @@
-import type { ExchangeReply } from "./exchange-call.ts";
+import type { ExchangeReply } from "./exchange-reply.ts";
 
 /**
  * Ends the circle of a queue whose jobs of unknown classes go back to its tail: such a queue is tried until every job that it

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Claim, ExchangeParams } from "../../src/core/store.ts";
 import type { RedisReply, ScriptCall } from "../../src/resque/client.ts";
-import { createExchangeCall, type ExchangeContext, type ExchangeReply } from "../../src/resque/exchange-call.ts";
+import { createExchangeCall, type ExchangeContext } from "../../src/resque/exchange-call.ts";
+import type { ExchangeReply } from "../../src/resque/exchange-reply.ts";
 import type { Setup } from "../support/setups.ts";
 import {
   failed,

@@ -1,12 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Outcome } from "../../src/core/outcome.ts";
 import type { Claim, Settlement } from "../../src/core/store.ts";
-import {
-  createExchangeCall,
-  type ExchangeContext,
-  type ExchangeOptions,
-  type ExchangeReply,
-} from "../../src/resque/exchange-call.ts";
+import { createExchangeCall, type ExchangeContext, type ExchangeOptions } from "../../src/resque/exchange-call.ts";
+import type { ExchangeReply } from "../../src/resque/exchange-reply.ts";
 import type { Setup } from "../support/setups.ts";
 import { failed, NOW_MS, ok, openWorld, payload, slots, type TestDrain, type World } from "./world.ts";
 

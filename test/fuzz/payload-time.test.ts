@@ -19,11 +19,11 @@ import { readWorkingOn } from "../../src/resque/admin/workers.ts";
 import { cutOut, readDelayedItem } from "../../src/resque/delayed-item.ts";
 import { parseDescription } from "../../src/resque/drain-identity.ts";
 import { readLockValue } from "../../src/resque/encode-unique.ts";
-import { findEntryHead } from "../../src/resque/exchange-call.ts";
 import { compileFnmatch } from "../../src/resque/fnmatch.ts";
 import { createKeys } from "../../src/resque/keys.ts";
 import { changeOwn, forgetAttempts, parsePayload } from "../../src/resque/payload.ts";
 import { parseRubyTime } from "../../src/resque/ruby-time.ts";
+import { findEntryHead } from "../../src/resque/slot-entry.ts";
 import { lockOf } from "../../src/resque/unique-lock.ts";
 
 /** Texts of about so many characters, each of which some reader might take more time over than it is long. */
