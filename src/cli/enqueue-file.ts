@@ -26,8 +26,10 @@ export async function enqueueFile(
   onProgress: (bytes: number, jobs: number) => void = () => undefined,
 ): Promise<{ readonly enqueued: number }> {
   const label = file === "-" ? "standard input" : file;
-  if (file !== "-" && !statSync(file, { throwIfNoEntry: false })?.isFile()) {
-    throw new UsageError(`--file ${file}: no such file`);
+  if (file !== "-") {
+    const found = statSync(file, { throwIfNoEntry: false });
+    if (!found) throw new UsageError(`--file ${file}: no such file`);
+    if (found.isDirectory()) throw new UsageError(`--file ${file}: a directory; expected a file of one job a line`);
   }
   let enqueued = 0;
   let batch: EnqueueRequest[] = [];

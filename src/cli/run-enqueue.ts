@@ -73,8 +73,9 @@ function describe(className: string, value: Enqueued): string {
 async function runFile(airlift: Airlift, options: EnqueueOptions): Promise<Result> {
   const { file = "-", queue } = options;
   // How long standard input is, nobody knows.
-  const size = file === "-" || !process.stderr.isTTY ? undefined : statSync(file, { throwIfNoEntry: false })?.size;
-  const bar = size === undefined ? undefined : createFileBar(process.stderr, size);
+  // A pipe has no size.
+  const size = file === "-" || !process.stderr.isTTY ? 0 : (statSync(file, { throwIfNoEntry: false })?.size ?? 0);
+  const bar = size === 0 ? undefined : createFileBar(process.stderr, size);
   try {
     const value = await enqueueFile(airlift, file, queue, bar?.update);
     return { value, text: `enqueued ${formatCount(value.enqueued, "job")}` };

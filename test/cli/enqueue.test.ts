@@ -1,3 +1,5 @@
+import { execFileSync, spawn } from "node:child_process";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ioredis } from "../../src/redis/ioredis.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
@@ -147,6 +149,15 @@ test.concurrent("--file enqueues a job a line, each number as it is written, to 
     '{"class":"C","args":[{"1":"é"}]}',
   ]);
   expect(await queue("file", "other")).toEqual(['{"class":"B","args":[]}']);
+});
+
+test.skipIf(process.platform === "win32")("--file takes a pipe with a name, as shells make for <(…)", async () => {
+  const pipe = join(directory.path, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  const writer = spawn("sh", ["-c", `echo '{"class":"A"}' > "$0"`, pipe]);
+  const { status, stdout } = await enqueue("pipe", ["--file", pipe, "--queue", "mail"]);
+  writer.kill();
+  expect({ status, stdout }).toEqual({ status: 0, stdout: "enqueued 1 job\n" });
 });
 
 test.concurrent("--file - reads standard input, in order and without holding it in memory", async () => {

@@ -67,6 +67,7 @@ const WRONG: WrongUsage[] = [
   [`enqueue Job --redis ${NOWHERE}`, "enqueue: expected --queue, the queue to put Job into"],
   [`enqueue Job --file a --redis ${NOWHERE}`, "enqueue: expected a class or --file, got both (Job and --file a)"],
   [`enqueue --file nope.ndjson --redis ${NOWHERE}`, "--file nope.ndjson: no such file"],
+  [`enqueue --file . --redis ${NOWHERE}`, "--file .: a directory; expected a file of one job a line"],
   ["gateway", "gateway: no token; expected --token TOKEN, or AIRLIFT_GATEWAY_TOKEN in the environment"],
   ["gateway --token t", "no Redis: expected --redis URL, or REDIS_PROVIDER or REDIS_URL in the environment"],
   ["gateway --token t --redis https://host", /^--redis: expected a redis:\/\/ or rediss:\/\/ URL, got https:\/\/host$/],
