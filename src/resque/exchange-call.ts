@@ -140,6 +140,7 @@ export function createExchangeCall(
         keys.running,
         keys.starts,
         keys.failedQueues,
+        keys.queues,
         ...allQueues.map(keys.queue),
         ...allQueues.map(keys.queuePause),
         drainKeys.started[0] as string,

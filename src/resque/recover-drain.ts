@@ -97,7 +97,7 @@ export async function recoverDrain(
       script: recoverDrainScript,
       keys: [
         ...[keys.drains, keys.workers, keys.heartbeats, keys.processed, keys.failures, keys.failed, keys.failedQueues],
-        ...[keys.checkins, keys.running, keys.pruning],
+        ...[keys.checkins, keys.running, keys.pruning, keys.queues],
         ...own.slots,
         ...own.started,
         ...own.stats,

@@ -13,6 +13,7 @@ import type {
   Settlement,
   SlotStats,
 } from "../core/store.ts";
+import { checkTexts } from "./check-texts.ts";
 import {
   isScriptCall,
   type RedisClient,
@@ -132,12 +133,6 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     ],
   });
 
-  const checked = async (claims: readonly Claim[]): Promise<readonly Claim[]> => {
-    if (!claims.some(({ job }) => job.raw.includes("\uFFFD"))) return claims;
-    const { checkTexts } = await import("./check-texts.ts");
-    return checkTexts(client, claims, own.slots, { usage });
-  };
-
   /** Loaded when there is something to note. */
   let drainNotes: DrainNotes | undefined;
   const loadNotes = async (notes: Notes | undefined): Promise<DrainNotes | undefined> => {
@@ -197,7 +192,8 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     sweep.note(reply);
     const hasMore = fill.length > 0 && cursors.note(reply.cursors, reply.claims.length);
     for (const { queue } of reply.claims) usedQueues.add(queue);
-    const claims = (await checked(reply.claims)).map((claim) => refuseCrashed(claim, crashLimit));
+    const checked = await checkTexts(client, reply.claims, own.slots, { usage });
+    const claims = checked.map((claim) => refuseCrashed(claim, crashLimit));
     // A repeated request finds its own settlements done: they are lost only if the drain itself is.
     const lost = params.attempt > 1 && reply.isRegistered ? [] : reply.lost;
     await locks?.freeAfter(params.settle, lost);
@@ -306,6 +302,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
           keys.workers,
           keys.heartbeats,
           keys.running,
+          keys.queues,
           ...own.slots,
           ...own.started,
           ...own.stats,

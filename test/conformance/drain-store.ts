@@ -1,9 +1,21 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import type { Claim, ExchangeParams } from "../../src/core/store.ts";
+import type { Claim, ExchangeParams, Settlement } from "../../src/core/store.ts";
 import type { RedisClient, ScriptCall } from "../../src/resque/client.ts";
 import { exchange as exchangeScript } from "../../src/resque/generated/exchange.generated.ts";
 import type { Setup } from "../support/setups.ts";
-import { failed, ok, openWorld, payload, payloads, raws, released, requeued, slots, type World } from "./world.ts";
+import {
+  failed,
+  ok,
+  openWorld,
+  payload,
+  payloads,
+  raws,
+  released,
+  requeued,
+  slots,
+  type TestDrain,
+  type World,
+} from "./world.ts";
 
 const first: ExchangeParams = { seq: 1, attempt: 1, settle: [], fill: [] };
 
@@ -290,6 +302,37 @@ export function describeDrainStore(kind: Setup): void {
       expect(await store.close()).toEqual({ released: 2 });
       expect(await store.close()).toEqual({ released: 0 });
       expect(await world.queued("q")).toEqual(payloads(3));
+    });
+
+    test("what is given back is found in all queues, though somebody has taken its queue out of them while it was empty", async () => {
+      const ways = [
+        ["close", async ({ store }: TestDrain) => void (await store.close())],
+        ["release", ({ store }: TestDrain, [claim]: readonly Claim[]) => end(store, released(claim as Claim))],
+        ["requeue", ({ store }: TestDrain, [claim]: readonly Claim[]) => end(store, requeued(claim as Claim))],
+        [
+          "recover",
+          async () => {
+            await world.endLeases();
+            const { store } = world.drain();
+            for (const dead of (await store.survey()).dead) await store.recover(dead);
+          },
+        ],
+      ] as const;
+      const end = async (store: TestDrain["store"], settlement: Settlement): Promise<void> => {
+        await store.exchange({ seq: 2, attempt: 1, settle: [settlement], fill: [] });
+      };
+      for (const [name, giveBack] of ways) {
+        await world.flush();
+        await world.push('é"', payload(1));
+        const drain = world.drain({ queues: ["*"] });
+        await drain.store.hasWork();
+        const { claims } = await drain.store.exchange({ ...first, fill: [0] });
+        // As `Resque.remove_queue` does.
+        await world.send(["SREM", world.keys.queues, 'é"']);
+        await giveBack(drain, claims);
+        expect([name, await world.queued('é"')]).toEqual([name, [expect.stringContaining('"args":[1]')]]);
+        expect([name, await world.drain({ queues: ["*"] }).store.hasQueued()]).toEqual([name, true]);
+      }
     });
 
     test("two drains share a queue, each job in one of them", async () => {

@@ -2,7 +2,7 @@
 recover-drain: takes a dead drain's jobs back and removes every trace of it, unless something changed since it was read.
 
 KEYS  1 airlift:drains, 2 workers, 3 workers:heartbeat, 4 stat:processed, 5 stat:failed, 6 failed, 7 failed_queues, 8 airlift:checkins, 9 airlift:running,
-      10 the lock of Ruby's pruning, then S slots, then every other key of the drain's workers, then T statuses, then L unique locks, then F failed
+      10 the lock of Ruby's pruning, 11 queues, then S slots, then every other key of the drain's workers, then T statuses, then L unique locks, then F failed
       lists of single queues, then the queues
 ARGV  1 the drain's description, 2 its lease's end as read (ms), 3 S, 4 number of queues, 5 number of occupied slots, 6 F, 7 most entries of a
       failed list or 0, 8 T, 9 TTL of a status in ms, or 0 to write only those that are there and to keep theirs, 10 L, 11 the heartbeat before
@@ -29,8 +29,8 @@ commands = commands + math.min(#beats, 1)
 for _, beat in ipairs(beats) do
   if beat and beat < ARGV[11] then return {commands - 1, 0, 0} end
 end
-for i = 11, firststatus - 1 do
-  if i < 11 + nslots then slots[#slots + 1] = KEYS[i] end
+for i = 12, firststatus - 1 do
+  if i < 12 + nslots then slots[#slots + 1] = KEYS[i] end
   deletes[#deletes + 1] = KEYS[i]
 end
 local entries, occupied = redis.call('MGET', unpack(slots)), 0
@@ -57,7 +57,7 @@ for i = noccupied - 1, 0, -1 do
     failed = failed + 1
   end
 end
-local undo = {}
+local undo, given = {}, {}
 local function attempt(command, undoing)
   commands = commands + 1
   local reply = redis.pcall(unpack(command))
@@ -76,6 +76,7 @@ local ok, problem = pcall(function()
   for queue, payloads in pairs(heads) do
     local key = KEYS[#KEYS - nq + queue]
     attempt({'LPUSH', key, unpack(payloads)}, {'LPOP', key, #payloads})
+    given[key] = true
   end
   attempt({'DEL', unpack(deletes)})
 end)
@@ -83,6 +84,8 @@ if not ok then
   for i = #undo, 1, -1 do redis.pcall(unpack(undo[i])) end
   return type(problem) == 'table' and problem or redis.error_reply(tostring(problem))
 end
+-- include _name-queues
+commands = commands + name_queues(KEYS[11], given)
 for i = 1, nstatuses do
   local key, at = KEYS[firststatus + i - 1], names + nlists + 2 * i - 2
   -- A status that cannot be written must not keep the jobs from their queues.

@@ -2,8 +2,8 @@
 exchange: settles the slots that have finished and fills the slots that are free, in one step.
 
 KEYS  1 pause-all-workers, 2 stat:processed, 3 stat:failed, 4 failed, 5 airlift:drains, 6 workers, 7 workers:heartbeat,
-      8 airlift:retries, 9 airlift:paused-classes, 10 airlift:running, 11 airlift:starts, 12 failed_queues, then Q queues (those to
-      try first, in order), their Q pause keys, the fence (the :started key of the drain's slot 0), S slots (those to settle first, those to
+      8 airlift:retries, 9 airlift:paused-classes, 10 airlift:running, 11 airlift:starts, 12 failed_queues, 13 queues, then Q queues (those
+      to try first, in order), their Q pause keys, the fence (the :started key of the drain's slot 0), S slots (those to settle first, those to
       fill last), L unique locks, F failed lists of single queues, and in an opening call the :started keys of all slots but slot 0
 ARGV  1 drain id, 2 seq.attempt, 3 Q, 4 queues to try, 5 S, 6 slots to settle, 7 first slot to fill, 8 most payload bytes to claim,
       9 rules for claiming as JSON or "" (3-rules.lua), 10 most payloads of a queue to look at behind those that may not start,
@@ -36,7 +36,7 @@ end
 local nq, ntry, nslots = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local nsettle, first, room = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local limit, opening, nlocks, nlists = tonumber(ARGV[10]), ARGV[11] ~= '', tonumber(ARGV[15]), tonumber(ARGV[16])
-local base, fence = 12, 13 + 2 * nq
+local base, fence = 13, 14 + 2 * nq
 local reads = {KEYS[1], KEYS[9]}
 for i = base + nq + 1, fence + nslots + nlocks do reads[#reads + 1] = KEYS[i] end
 local seen = call('MGET', unpack(reads))

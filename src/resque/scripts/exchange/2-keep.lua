@@ -14,6 +14,7 @@ local function attempt(command, undoing)
   undo[#undo + 1] = undoing
   return reply
 end
+-- include _name-queues
 local requeued = {}
 local function keep()
   if #waits > 0 then
@@ -30,17 +31,21 @@ local function keep()
   end
   if #names > 0 then attempt({'SADD', KEYS[12], unpack(names)}) end
   if failed > 0 then attempt({'INCRBY', KEYS[3], failed}, {'INCRBY', KEYS[3], -failed}) end
+  local given = {}
   for queue, payloads in pairs(heads) do
     local reversed = {}
+    given[KEYS[base + queue]] = true
     for i = #payloads, 1, -1 do reversed[#reversed + 1] = payloads[i] end
     attempt({'LPUSH', KEYS[base + queue], unpack(reversed)}, {'LPOP', KEYS[base + queue], #payloads})
   end
   for queue, payloads in pairs(tails) do
+    given[KEYS[base + queue]] = true
     requeued[#requeued + 1] = queue
     requeued[#requeued + 1] =
       attempt({'RPUSH', KEYS[base + queue], unpack(payloads)}, {'RPOP', KEYS[base + queue], #payloads}) - #payloads
   end
   for _, key in ipairs(long) do attempt({'LTRIM', key, -most, -1}) end
+  commands = commands + name_queues(KEYS[13], given)
 end
 local kept, refusal = pcall(keep)
 if not kept then return type(refusal) == 'table' and refusal or redis.error_reply(tostring(refusal)) end
