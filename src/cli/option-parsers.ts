@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from "commander";
 import ms from "ms";
-import { isDay } from "../http/job-time.ts";
+import { isDay, MAX_DELAY_MS } from "../http/job-time.ts";
 
 /** Node's timers hold no more; a longer one would fire at once. */
 const MAX_DURATION_MS = 2 ** 31 - 1;
@@ -26,13 +26,14 @@ function toMilliseconds(text: string): number {
 }
 
 /**
- * How long to wait: as a duration, and of any length, also none.
+ * How long to wait: as a duration, also of none, and up to a hundred years.
  *
  * @returns milliseconds
  */
 export function parseDelay(text: string): number {
   const delayMs = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1_000 : toMilliseconds(text);
-  if (Number.isFinite(delayMs) && delayMs >= 0) return Math.ceil(delayMs);
+  if (delayMs > MAX_DELAY_MS) throw new InvalidArgumentError("Expected at most 36500d.");
+  if (delayMs >= 0) return Math.ceil(delayMs);
   throw new InvalidArgumentError("Expected a duration such as 30s, 5m or 7d, or a number of seconds.");
 }
 

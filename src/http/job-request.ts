@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import type { Airlift } from "../airlift.ts";
 import { issuesToFieldErrors } from "./field-errors.ts";
-import { DURATION, readDuration, readInstant } from "./job-time.ts";
+import { DURATION, MAX_DELAY_MS, readDuration, readInstant } from "./job-time.ts";
 import { isExactNumber } from "./parse-json.ts";
 import type { FieldError } from "./problem.ts";
 
@@ -50,6 +50,7 @@ export const JobSchema: v.GenericSchema<
         v.pipe(
           v.string("must be a string"),
           v.regex(DURATION, 'must be a duration such as "30s", "5m" or "7d"'),
+          v.check((text) => (readDuration(text) ?? 0) <= MAX_DELAY_MS, "must be at most 36500d"),
           v.description("In what time the job may run; not together with at"),
         ),
       ),

@@ -1,6 +1,9 @@
 /** A duration as `500ms`, `30s`, `5m`, `1.5h` or `7d`. */
 export const DURATION: RegExp = /^\d{1,12}(?:\.\d{1,3})?(?:ms|s|m|h|d)$/;
 
+/** A hundred years: no job waits longer, and no clock ends before. */
+export const MAX_DELAY_MS: number = 36_500 * 86_400_000;
+
 const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** @returns milliseconds; undefined if the text is no {@link DURATION} */

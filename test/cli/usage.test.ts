@@ -66,6 +66,7 @@ const WRONG: WrongUsage[] = [
   ["enqueue", "enqueue: expected a class and its arguments, or --file"],
   [`enqueue Job --redis ${NOWHERE}`, "enqueue: expected --queue, the queue to put Job into"],
   [`enqueue Job --file a --redis ${NOWHERE}`, "enqueue: expected a class or --file, got both (Job and --file a)"],
+  ["enqueue Job -q q --in 99999999999d", /--in.*'99999999999d' is invalid\. Expected at most 36500d\.$/],
   [`enqueue --file nope.ndjson --redis ${NOWHERE}`, "--file nope.ndjson: no such file"],
   [`enqueue --file . --redis ${NOWHERE}`, "--file .: a directory; expected a file of one job a line"],
   ["gateway", "gateway: no token; expected --token TOKEN, or AIRLIFT_GATEWAY_TOKEN in the environment"],

@@ -114,6 +114,7 @@ describe("jobs that are refused with 400, nothing being enqueued", () => {
     ["a time that is a number", { class: "A", at: 1_795_206_569 }, [{ path: "at", message: "must be a string" }]],
     ["a delay that is none", { class: "A", in: "soon" }, [{ path: "in", message: BAD_DURATION }]],
     ["a delay below nothing", { class: "A", in: "-5m" }, [{ path: "in", message: BAD_DURATION }]],
+    ["a delay without end", { class: "A", in: "99999999999d" }, [{ path: "in", message: "must be at most 36500d" }]],
     ["a delay that is a number", { class: "A", in: 60 }, [{ path: "in", message: "must be a string" }]],
     [
       "a time and a delay",
