@@ -11,8 +11,12 @@ const THROTTLED = /max (daily )?requests? limit exceeded|rate limit|too many req
 const FULL = /^(OOM|MISCONF|NOREPLICAS)\b|capacity quota exceeded/;
 const UNAVAILABLE = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|READONLY)\b|max number of clients reached/;
 
+/** What Redis before 7.0, and Dragonfly, put before the error of a command in a script, or of one that redis.pcall has told the script. */
+const IN_SCRIPT = /^(ERR Error running script \([^)]*\): )?(@\w+: ?\d+: )+-?/;
+
 /** Why Redis refused, read off the error text of a reply. */
-export function reasonOfReply(text: string): StoreErrorReason {
+export function reasonOfReply(reply: string): StoreErrorReason {
+  const text = reply.replace(IN_SCRIPT, "");
   if (UNAUTHORIZED.test(text)) return "unauthorized";
   if (THROTTLED.test(text)) return "throttled";
   if (FULL.test(text)) return "full";

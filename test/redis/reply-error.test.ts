@@ -19,6 +19,16 @@ describe("the reason of an error reply", () => {
     ["BUSY Redis is busy running a script.", "unavailable"],
     ["READONLY You can't write against a read only replica.", "unavailable"],
     ["CLUSTERDOWN The cluster is down", "unavailable"],
+    ["READONLY You can't write against a read only replica. script: 6b81, on @user_script:1.", "unavailable"],
+    // As Redis 6.2 says it, and Dragonfly.
+    [
+      "ERR Error running script (call to f_10): @user_script:4: @user_script: 4: -READONLY You can't write",
+      "unavailable",
+    ],
+    ["ERR Error running script (call to d8): @user_script:2: -READONLY You can't write", "unavailable"],
+    ["ERR Error running script (call to f_8f): @user_script:41: @user_script: 41: -OOM command not allowed", "full"],
+    ["@user_script: 41: -OOM command not allowed when used memory > 'maxmemory'.", "full"],
+    ["ERR Error running script (call to f_8f): @user_script:1: user_script:1: OOM", "rejected"],
     ["ERR max number of clients reached", "unavailable"],
     ["BUSYGROUP Consumer Group name already exists", "rejected"],
     ["WRONGTYPE Operation against a key holding the wrong kind of value", "rejected"],
