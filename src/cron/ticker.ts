@@ -35,7 +35,7 @@ export interface TickerMemory {
 
 /** However long nothing is due, Redis is asked again after this: its clock, or ours, may have been put right. */
 const MAX_QUIET_MS = 600_000;
-/** A drain that runs for long looks this often for persistent schedules that are new. */
+/** A drain that runs for long looks this often for persistent schedules that are new, or whether an error is over. */
 const LOOK_AGAIN_MS = 60_000;
 
 /** A schedule with what is to be done for it. */
@@ -190,7 +190,7 @@ export function createTicker(context: TickerContext, usage: Usage): ScheduleTick
       } catch (error) {
         if (!isStoreError(error) || error.retryable) throw error;
         logger.error(`the schedules cannot be looked at: ${error.message}`);
-        return NOTHING;
+        return { ...NOTHING, againMs: nowMs() + LOOK_AGAIN_MS };
       }
     },
   };
