@@ -84,7 +84,7 @@ export function createRedisStore(options: RedisStoreOptions): DrainStore<DeadRed
     ...{ keys, description, drainKeys: own, member },
     ...{ leaseMs, onlyClasses, bigIntegers, maxClaimBytes, failedQueues, maxFailed, limits: registry.limits },
   };
-  const sweep = createTailSweep();
+  const sweep = createTailSweep(options.nowMs);
   const cursors = createQueueCursors();
   const uniqueLocks = createDrainLocks({ client, keys, registry, usage, bigIntegers });
   const select = (existing: readonly string[]): string[] => {

@@ -5,6 +5,7 @@ import { exchange as exchangeScript } from "../../src/resque/generated/exchange.
 import type { Setup } from "../support/setups.ts";
 import {
   failed,
+  NOW_MS,
   ok,
   openWorld,
   payload,
@@ -178,6 +179,30 @@ export function describeDrainStore(kind: Setup): void {
       expect(seen.length).toBeLessThanOrEqual(20);
       expect((await world.queued("q")).toSorted()).toEqual(payloads(10).toSorted());
     });
+  });
+
+  test("a requeued queue is tried again a minute after each of its jobs has been seen, as a drain may last long", async () => {
+    let nowMs = NOW_MS;
+    const { store } = world.drain({ nowMs: () => nowMs });
+    let seq = 0;
+    const exchange = async (settle: readonly Settlement[]): Promise<readonly Claim[]> =>
+      (await store.exchange({ ...first, seq: ++seq, settle, fill: [0, 1] })).claims;
+    const sweep = async (): Promise<readonly string[]> => {
+      const seen: string[] = [];
+      for (let claims = await exchange([]); claims.length > 0; claims = await exchange(claims.map(requeued))) {
+        seen.push(...raws(claims));
+        if (seen.length > 20) throw new Error("it goes on and on");
+      }
+      return seen;
+    };
+    await world.push("q", ...payloads(3));
+    expect(new Set(await sweep())).toEqual(new Set(payloads(3)));
+    await world.push("q", payload(3));
+    nowMs += 59_000;
+    expect(await sweep()).toEqual([]);
+    nowMs += 1_000;
+    expect(new Set(await sweep())).toEqual(new Set(payloads(4)));
+    expect(await sweep()).toEqual([]);
   });
 
   describe("repeating", () => {
