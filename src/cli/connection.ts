@@ -44,9 +44,11 @@ export function findRedis(options: ConnectionOptions, env: Environment): RedisAd
   const provider = env["REDIS_PROVIDER"];
   if (provider) {
     const url = env[provider];
-    // Who has put the address there, and not a variable's name, must not find it in a log.
-    const name = /^\w+$/.test(provider) ? JSON.stringify(provider) : "that no environment has";
-    if (!url) throw new UsageError(`REDIS_PROVIDER names the variable ${name}, which is not set`);
+    // Who has put the address there must not find it in a log.
+    if (!url && !/^\w+$/.test(provider)) {
+      throw new UsageError("REDIS_PROVIDER: expected the name of a variable, such as REDIS_URL, and not an address");
+    }
+    if (!url) throw new UsageError(`REDIS_PROVIDER names the variable ${JSON.stringify(provider)}, which is not set`);
     return checkAddress(url, undefined, provider);
   }
   const url = env["REDIS_URL"];

@@ -63,6 +63,11 @@ const WRONG: WrongUsage[] = [
     'REDIS_PROVIDER names the variable "CLOUD_URL", which is not set',
     { REDIS_PROVIDER: "CLOUD_URL", REDIS_URL: NOWHERE },
   ],
+  [
+    "status",
+    /^REDIS_PROVIDER: expected the name of a variable, such as REDIS_URL, and not an address$/,
+    { REDIS_PROVIDER: "redis://:secret@host", REDIS_URL: NOWHERE },
+  ],
   ["enqueue", "enqueue: expected a class and its arguments, or --file"],
   [`enqueue Job --redis ${NOWHERE}`, "enqueue: expected --queue, the queue to put Job into"],
   [`enqueue Job --file a --redis ${NOWHERE}`, "enqueue: expected a class or --file, got both (Job and --file a)"],
