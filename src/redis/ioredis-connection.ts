@@ -44,6 +44,8 @@ export function connectRaw(url: string, options: ConnectionOptions = {}): RawRed
   return new OwnConnection(url, options);
 }
 
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
 class OwnConnection implements RawRedis {
   readonly description: string;
   readonly #redisOptions: RedisOptions;
@@ -57,8 +59,10 @@ class OwnConnection implements RawRedis {
     const { connectTimeoutMs = 10_000, commandTimeoutMs = 10_000, tls } = options;
     const { db, ...target } = parseRedisUrl(url);
     for (const [name, value] of Object.entries({ connectTimeoutMs, commandTimeoutMs })) {
-      if (!Number.isInteger(value) || value < 1) {
-        throw new UsageError(`ioredis: ${name} is ${value}; expected a whole number of milliseconds from 1 on`);
+      // A timer that is set for longer fires at once.
+      if (!Number.isInteger(value) || value < 1 || value > MAX_TIMER_MS) {
+        const expected = `a whole number of milliseconds from 1 to ${MAX_TIMER_MS}`;
+        throw new UsageError(`ioredis: ${name} is ${value}; expected ${expected}`);
       }
     }
     if (tls !== undefined && target.tls === undefined) {

@@ -47,6 +47,7 @@ export interface UpstashOptions {
   readonly keyLocking?: boolean;
 }
 
+const MAX_TIMER_MS = 2 ** 31 - 1;
 const OPTION_NAMES = new Set(["url", "token", "requestTimeoutMs", "keyLocking"]);
 
 /**
@@ -65,9 +66,10 @@ export function createUpstash(
   }
   const { url, token } = findEndpoint(options);
   const { requestTimeoutMs = 10_000, keyLocking = url.hostname.endsWith(".upstash.io") } = options;
-  if (!Number.isInteger(requestTimeoutMs) || requestTimeoutMs < 1) {
+  // A timer that is set for longer fires at once.
+  if (!Number.isInteger(requestTimeoutMs) || requestTimeoutMs < 1 || requestTimeoutMs > MAX_TIMER_MS) {
     throw new UsageError(
-      `upstash: requestTimeoutMs is ${requestTimeoutMs}; expected a whole number of milliseconds from 1 on`,
+      `upstash: requestTimeoutMs is ${requestTimeoutMs}; expected a whole number of milliseconds from 1 to ${MAX_TIMER_MS}`,
     );
   }
   const description = `Upstash Redis at ${url.origin}`;

@@ -35,6 +35,7 @@ describe("ioredis() refuses", () => {
     ],
     ["no url", {} as IoredisOptions, /no url; expected redis:\/\//],
     ["a time limit of 0", { url: "redis://host", commandTimeoutMs: 0 }, /commandTimeoutMs is 0; expected/],
+    ["a time limit that no timer holds", { url: "redis://host", connectTimeoutMs: 2 ** 31 }, /from 1 to 2147483647$/],
     ["options for TLS without TLS", { url: "redis://host", tls: {} }, /expected rediss:\/\//],
   ])("%s", (_what, options, message) => {
     let thrown: unknown;

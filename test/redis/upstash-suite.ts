@@ -83,6 +83,7 @@ export function testUpstash(upstash: (options?: UpstashOptions) => RedisClient):
       ["a token with a blank", { url, token: "pw123 x" }, /token holds blanks/],
       ["a token with a line end", { url, token: "pw123\n" }, /token holds blanks/],
       ["a time limit of 0", { url, token: TOKEN, requestTimeoutMs: 0 }, /requestTimeoutMs is 0; expected/],
+      ["a time limit that no timer holds", { url, token: TOKEN, requestTimeoutMs: 2 ** 31 }, /from 1 to 2147483647$/],
       ["a time limit that is none", { url, token: TOKEN, requestTimeoutMs: Number.NaN }, /requestTimeoutMs is NaN/],
       [
         "an unknown option",
