@@ -44,8 +44,6 @@ export function connectRaw(url: string, options: ConnectionOptions = {}): RawRed
   return new OwnConnection(url, options);
 }
 
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
 class OwnConnection implements RawRedis {
   readonly description: string;
   readonly #redisOptions: RedisOptions;
@@ -59,11 +57,9 @@ class OwnConnection implements RawRedis {
     const { connectTimeoutMs = 10_000, commandTimeoutMs = 10_000, tls } = options;
     const { db, ...target } = parseRedisUrl(url);
     for (const [name, value] of Object.entries({ connectTimeoutMs, commandTimeoutMs })) {
-      // A timer that is set for longer fires at once.
-      if (!Number.isInteger(value) || value < 1 || value > MAX_TIMER_MS) {
-        const expected = `a whole number of milliseconds from 1 to ${MAX_TIMER_MS}`;
-        throw new UsageError(`ioredis: ${name} is ${value}; expected ${expected}`);
-      }
+      // Timers have 32 bits; one that is set for longer fires at once.
+      if (value === (value | 0) && value > 0) continue;
+      throw new UsageError(`ioredis: ${name} is ${value}; expected a whole number from 1 to 2147483647`);
     }
     if (tls !== undefined && target.tls === undefined) {
       throw new UsageError("ioredis: options for TLS, but the url begins with redis://; expected rediss://");

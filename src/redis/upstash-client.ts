@@ -47,7 +47,6 @@ export interface UpstashOptions {
   readonly keyLocking?: boolean;
 }
 
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const OPTION_NAMES = new Set(["url", "token", "requestTimeoutMs", "keyLocking"]);
 
 /**
@@ -66,10 +65,10 @@ export function createUpstash(
   }
   const { url, token } = findEndpoint(options);
   const { requestTimeoutMs = 10_000, keyLocking = url.hostname.endsWith(".upstash.io") } = options;
-  // A timer that is set for longer fires at once.
-  if (!Number.isInteger(requestTimeoutMs) || requestTimeoutMs < 1 || requestTimeoutMs > MAX_TIMER_MS) {
+  // Timers have 32 bits; one that is set for longer fires at once.
+  if (requestTimeoutMs !== (requestTimeoutMs | 0) || requestTimeoutMs < 1) {
     throw new UsageError(
-      `upstash: requestTimeoutMs is ${requestTimeoutMs}; expected a whole number of milliseconds from 1 to ${MAX_TIMER_MS}`,
+      `upstash: requestTimeoutMs is ${requestTimeoutMs}; expected a whole number from 1 to 2147483647`,
     );
   }
   const description = `Upstash Redis at ${url.origin}`;
