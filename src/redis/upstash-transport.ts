@@ -59,17 +59,17 @@ export class RestTransport implements Requester {
       if ("error" in body && typeof body.error === "string") {
         throw new ReplyFailure(body.error, status, parseRetryAfter(retryAfter));
       }
-      // The SDK's type promises a TResult that only the caller knows; both shapes below are what its methods expect.
-      if (status === 200 && (Array.isArray(body) || "result" in body)) return body as UpstashResponse<TResult>;
+      // The SDK's type promises a TResult that only the caller knows; both shapes below are what its methods expect, several commands having a path.
+      if (status === 200 && (req.path ? Array.isArray(body) : "result" in body))
+        return body as UpstashResponse<TResult>;
     }
     throw this.#noReply(status, retryAfter);
   }
 
   /** Sends several commands, which the SDK's own pipelines only take if they have a method for each. */
   async batch(path: "pipeline" | "multi-exec", commands: readonly RedisCommand[]): Promise<RestItem[]> {
-    const items: unknown = await this.request({ path: [path], body: commands });
-    if (!Array.isArray(items) || items.length !== commands.length)
-      throw new TypeError("not one reply for each command");
+    const items = (await this.request({ path: [path], body: commands })) as RestItem[]; // as request() has seen
+    if (items.length !== commands.length) throw new TypeError("not one reply for each command");
     return items;
   }
 
