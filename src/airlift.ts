@@ -30,7 +30,7 @@ import type { LastDrain } from "./resque/last-drain.ts";
 import { createQueueSelector } from "./resque/queue-selector.ts";
 import { createRedisStore } from "./resque/redis-store.ts";
 import type { AirliftStatus } from "./resque/status.ts";
-import { systemClock } from "./system-clock.ts";
+import { steadyClock, systemClock } from "./system-clock.ts";
 
 export type { AirliftOptions, AirliftStatus, Enqueued, EnqueuedAll, EnqueueRequest, LastDrain, ResolvedAirliftOptions };
 
@@ -194,6 +194,7 @@ export function createAirlift<
 
   const drainOnce = async (drainOptions: DrainOptions): Promise<DrainReport> => {
     const id = randomId();
+    const clock = steadyClock();
     const drainSettings = { ...settings, concurrency: concurrencyWithin(drainOptions, registry, concurrency) };
     const host = `airlift-${platform}-${id}`;
     const slots = slotsFor(drainSettings.concurrency);
@@ -213,7 +214,7 @@ export function createAirlift<
       single: resolveSingle("drain", drainOptions.single ?? settings.single, leaseMs),
       isKicked: settings.kick !== undefined,
       maxClaimBytes: MAX_CLAIM_BYTES,
-      nowMs: systemClock.nowMs,
+      nowMs: clock.nowMs,
       random: Math.random,
     });
     const { onEvent, runHandler, ...rest } = drainOptions;
@@ -228,14 +229,14 @@ export function createAirlift<
           store,
           registry,
           settings: drainSettings,
-          clock: systemClock,
+          clock,
           random: Math.random,
           logger,
           listeners: [options.onEvent, onEvent].filter((listener) => listener !== undefined),
           runHandler: runHandler ?? ((run) => run()),
           perform: createPerformer({ middleware: options.middleware, hooks, resources }),
           hooks: drainHooks,
-          ...(scheduler && { ticker: scheduler.ticker(store.usage) }),
+          ...(scheduler && { ticker: scheduler.ticker(store.usage, clock.nowMs) }),
           status: statusPolicy,
           peers,
         },

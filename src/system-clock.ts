@@ -16,3 +16,12 @@ export const systemClock: Clock = {
       else setTimeout(resolve, 0);
     }),
 };
+
+/**
+ * The host's clock as it is now, for one drain: should it be set meanwhile, beats, time limits and waits go on as before. Not for longer, as it stands
+ * still while a host is suspended.
+ */
+export function steadyClock(): Clock {
+  const startMs = Date.now() - performance.now();
+  return { ...systemClock, nowMs: () => Math.round(startMs + performance.now()) };
+}

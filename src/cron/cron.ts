@@ -111,7 +111,7 @@ export function cron(options: CronOptions): Scheduler {
         ...(onEnqueued && { onEnqueued }),
       };
       return {
-        ticker: (usage) => createTicker(tickerContext, usage),
+        ticker: (usage, ofDrain = nowMs) => createTicker({ ...tickerContext, nowMs: ofDrain }, usage),
         ...createScheduleBook(store, schedules, persistent, context),
       };
     },

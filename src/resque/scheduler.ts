@@ -32,8 +32,12 @@ export interface SchedulerDeps {
 
 /** The schedules of one app. */
 export interface BoundScheduler extends ScheduleBook {
-  /** For one drain, whose meter it moves. */
-  ticker(usage: Usage): ScheduleTicker;
+  /**
+   * For one drain, whose meter it moves.
+   *
+   * @param nowMs the drain's clock. @default the app's
+   */
+  ticker(usage: Usage, nowMs?: () => number): ScheduleTicker;
 }
 
 /** A schedule, as it is shown. Instants are in milliseconds since the epoch, by Redis' clock. */

@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { payloads } from "../conformance/world.ts";
+import { setups } from "../support/setups.ts";
+import { type AppWorld, openAppWorld } from "./app-world.ts";
+
+const HOUR_MS = 3_600_000;
+const now = Date.now;
+
+// Of another process, whose own clock stays.
+const [kind] = setups().filter(({ name }) => name === "redis-server-http");
+
+describe.skipIf(!kind)("a drain whose host's clock is set", () => {
+  let world: AppWorld;
+  beforeAll(async () => {
+    if (!kind) throw new Error("no redis-server");
+    world = await openAppWorld(kind);
+  });
+  afterAll(() => world[Symbol.asyncDispose]());
+  beforeEach(() => world.flush());
+  afterEach(() => {
+    Date.now = now;
+  });
+
+  const setClock = (aheadMs: number): void => {
+    Date.now = () => now() + aheadMs;
+  };
+  const leaseEndMs = async (): Promise<number> => {
+    const [reply] = await world.send(["ZRANGE", world.keys.drains, 0, -1, "WITHSCORES"]);
+    return Number(String((reply as Uint8Array[])[1]));
+  };
+
+  test("back goes on renewing its lease, and settles what has ended", async () => {
+    await world.push("q", ...payloads(3));
+    const perform = async ([n]: readonly unknown[]) => {
+      if (n !== 1) return;
+      await sleep(20);
+      const beforeMs = await leaseEndMs();
+      setClock(-HOUR_MS);
+      for (let i = 0; (await leaseEndMs()) < beforeMs + 500; i++) {
+        if (i === 300) throw new Error("the lease is not renewed");
+        await sleep(10);
+      }
+    };
+    const app = world.app({ jobs: [{ class: "Noop", perform }], leaseMs: 1_500, concurrency: 2 });
+    const report = await app.drain();
+    expect(report).toMatchObject({ stopped: "empty", succeeded: 3, lost: 0 });
+    expect(report.durationMs).toBeGreaterThanOrEqual(0);
+  });
+
+  test("ahead takes no job for one that has run too long, and no time for over", async () => {
+    await world.push("q", ...payloads(3));
+    const perform = async ([n]: readonly unknown[]) => {
+      if (n === 0) setClock(HOUR_MS);
+      await sleep(20);
+    };
+    const app = world.app({ jobs: [{ class: "Noop", perform }], concurrency: 1 });
+    expect(await app.drain({ deadlineMs: now() + 60_000 })).toMatchObject({
+      stopped: "empty",
+      succeeded: 3,
+      failed: 0,
+    });
+  });
+});
