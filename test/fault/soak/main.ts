@@ -43,6 +43,7 @@ async function soak(options: SoakCommand): Promise<void> {
   } catch (error) {
     if (!controller.signal.aborted) throw error;
     console.error("interrupted: everything that it started has ended");
-    process.exitCode = 130;
+    // Producers may not have noticed.
+    process.exit(130);
   }
 }
