@@ -60,7 +60,8 @@ export const DRAIN_OPTION_SCENES: Readonly<Record<string, readonly Scene[]>> = {
         // Names of long ago are forgotten when new ones come.
         const by = defineJob({ class: "Noop", limit: { ...limit, by: [0] }, perform: () => undefined });
         const old = Array.from({ length: 200 }, (_, n) => [`Noop\nold-${n}`, "[1,1,1]"]).flat();
-        await world.send(["HSET", world.keys.starts, "until", Date.now() + 60_000, ...old]);
+        // What is there expires soon.
+        await world.send(["DEL", world.keys.starts], ["HSET", world.keys.starts, "until", Date.now() + 60_000, ...old]);
         await world.push("q", ...payloads(2));
         expect(await drained(stage, { jobs: [by] })).toMatchObject({ succeeded: 2 });
         // The places of a drain that died.

@@ -155,8 +155,8 @@ describe("a Worker that is held to the limits of the free plan, its clock to sta
   });
 
   test("what computes for longer than a lease keeps it", async () => {
-    // The lease is 1.5 s, and all of them are claimed together.
-    await world.push("q", ...jobs(100, "Compute", 10_000_000));
+    // The lease is 4 s, and all of them are claimed together.
+    await world.push("q", ...jobs(250, "Compute", 10_000_000));
     await using busy = await start("Compute");
     const beats = new Set<number>();
     let hasEnded = false;
@@ -170,11 +170,11 @@ describe("a Worker that is held to the limits of the free plan, its clock to sta
     };
     await until(look, { timeoutMs: 50_000 });
     expect(await ended).toBe("ok");
-    expect(Object.assign({}, ...busy.logged)).toMatchObject({ stopped: "empty", succeeded: 100, lost: 0 });
+    expect(Object.assign({}, ...busy.logged)).toMatchObject({ stopped: "empty", succeeded: 250, lost: 0 });
     const atMs = [...beats].toSorted((a, b) => a - b);
     const gapsMs = atMs.slice(1).map((ms, index) => ms - (atMs[index] as number));
     expect(atMs.length).toBeGreaterThan(3);
-    expect(Math.max(...gapsMs)).toBeLessThan(1_500);
+    expect(Math.max(...gapsMs)).toBeLessThan(4_000);
   });
 
   test("time limits end what hangs, beside what computes", async () => {
@@ -185,7 +185,7 @@ describe("a Worker that is held to the limits of the free plan, its clock to sta
   });
 
   test("leases are kept while jobs wait", async () => {
-    await world.push("q", ...jobs(3, "Sleep", 2_500));
+    await world.push("q", ...jobs(3, "Sleep", 5_000));
     const draining = workerd.scheduled();
     expect(await draining).toBe("ok");
     expect(report()).toMatchObject({ stopped: "empty", succeeded: 3, lost: 0 });
