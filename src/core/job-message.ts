@@ -52,6 +52,8 @@ export type RepliedOutcome =
       readonly retryAfterMs?: number;
       /** Another attempt would end the same. */
       readonly isFinal?: true;
+      /** It was stopped just before `deadlineMs`: who sent it knows whether it has had its time, or only its drain has. */
+      readonly isOverdue?: true;
     }
   | { readonly kind: "retry"; readonly afterMs?: number; readonly reason?: string }
   | { readonly kind: "discard"; readonly reason?: string }
@@ -145,7 +147,7 @@ function isOurs(reply: unknown): reply is Record<string, unknown> {
 }
 
 function readOutcome(outcome: unknown): unknown {
-  const { kind, result, failure, reason, afterMs, retryAfterMs, isFinal } = Object(outcome) as Record<string, unknown>;
+  const { kind, result, failure, reason, afterMs, retryAfterMs, ...more } = Object(outcome) as Record<string, unknown>;
   const options = { ...(isMs(afterMs) && { afterMs }), ...(typeof reason === "string" && { reason }) };
   switch (kind) {
     case "ok":
@@ -157,9 +159,11 @@ function readOutcome(outcome: unknown): unknown {
     case "discard":
       return discard(options.reason) satisfies Directive;
     case "failed":
+      // Ended in a moment by its drain: by its time limit, or given back.
+      if (more["isOverdue"] === true) return new Promise(() => undefined);
       throw new RemoteJobError(readFailure(failure), {
         ...(isMs(retryAfterMs) && { retryAfterMs }),
-        isFinal: isFinal === true,
+        isFinal: more["isFinal"] === true,
       });
     default: {
       const message = `the receiver did not tell how the job ended: expected an outcome of a kind that is known, got ${typeof kind === "object" ? "an object" : String(kind)}`;

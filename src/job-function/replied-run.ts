@@ -59,6 +59,9 @@ export function createRepliedRun(deps: RepliedRunDeps): (job: ReceivedJob, host:
       },
       { timeoutMs, endMs, ...host },
     );
-    return replyOf(outcome, told, clock);
+    const reply = replyOf(outcome, told, clock);
+    // A drain does not fail what it has no time left for.
+    const isOverdue = reply.kind === "failed" && reply.failure.exception === "TimeoutError" && clock.nowMs() >= endMs;
+    return isOverdue && deadlineMs <= hostEndMs ? { ...reply, isOverdue } : reply;
   };
 }

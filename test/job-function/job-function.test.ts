@@ -226,6 +226,8 @@ describe("time", () => {
     const startedMs = Date.now();
     const reply = await worker([noop(perform, definition)], { marginMs: 0, ...options }).run(message(NOOP, rest), host);
     expect(reply).toMatchObject({ outcome: { kind: "failed", failure: { exception: "TimeoutError" } } });
+    // Only by the sender's time it is the sender who says what becomes of it.
+    expect("isOverdue" in (reply as JobReply).outcome).toBe("deadlineMs" in rest);
     expect(signals).toEqual([true]);
     return Date.now() - startedMs;
   };

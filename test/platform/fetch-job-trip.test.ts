@@ -163,6 +163,21 @@ describe.each(setups())("over $name", (setup) => {
     expect(await world.failed()).toMatchObject([{ exception: "TimeoutError" }]);
   });
 
+  test.each([
+    ["each by itself", {}],
+    ["together", { batch: { size: 2, maxWaitMs: 10_000 } }],
+  ])(
+    "a drain whose time is over gives back what does not end there, sent %s: it was not given all its time",
+    async (_, options) => {
+      await push("Wait", "Note");
+      const report = await app(options).drain({ deadlineMs: Date.now() + 3_600 });
+      expect(report).toMatchObject({ stopped: "deadline", succeeded: 1, released: 1, failed: 0 });
+      expect(ran).toEqual(["begun", "word 1", "TimeoutError"]);
+      expect(await world.queued("q")).toEqual(['{"class":"Wait","args":["word 0",12345678901234567890]}']);
+      expect(await counts()).toEqual({ processed: 1, failed: 0 });
+    },
+  );
+
   test("an endpoint with another secret fails the jobs", async () => {
     await push("Note");
     expect(await app({ secret: `whsec_${Buffer.alloc(32, 9).toString("base64")}` }).drain()).toMatchObject({
