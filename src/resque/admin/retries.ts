@@ -32,6 +32,8 @@ export interface WaitingChanged {
 
 const START: RetryCursor = { score: "-inf", ties: 0 };
 const READ_LIMIT = 1_000;
+/** How often others may have changed what was read before it is passed over. */
+const MAX_FRUITLESS = 3;
 
 /** Shows the jobs that wait for their next attempt. */
 export async function listRetries(context: AdminContext, options: PageOptions = {}): Promise<WaitingPage> {
@@ -67,6 +69,8 @@ async function changeRetries(
   const wanted = ids && new Set(ids);
   const needles = [className, queue].flatMap((text) => (text === undefined ? [] : needleOf(text)));
   const changed = new Set<string>();
+  const doneHere = new Set<string>();
+  let fruitless = 0;
   let cursor: RetryCursor | undefined = START;
   while (cursor && wanted?.size !== 0) {
     const read = await readRetries(context, cursor, {
@@ -76,12 +80,13 @@ async function changeRetries(
     });
     const chosen = new Map(
       read.jobs
-        .filter(({ id }) => wanted === undefined || wanted.has(id))
+        .filter(({ id }) => !doneHere.has(id) && (wanted === undefined || wanted.has(id)))
         .filter((job) => className === undefined || job.class === className)
         .filter((job) => queue === undefined || job.queue === queue)
         .map((job) => [job.id, job]),
     );
     let gone = 0;
+    let left = 0;
     if (chosen.size > 0) {
       const window = [cursor.score, cursor.ties, read.looked, Number.MAX_SAFE_INTEGER];
       const args = [...window, change, ...chosen.keys()];
@@ -89,14 +94,21 @@ async function changeRetries(
       const [, done, moved] = (await client.script(call)) as [number, string[], string[]];
       for (const id of done) {
         changed.add(id);
+        doneHere.add(id);
         wanted?.delete(id);
       }
+      left = [...chosen.keys()].filter((id) => !doneHere.has(id)).length;
+      fruitless = done.length > 0 ? 0 : fruitless + 1;
       const jobs = moved.flatMap((id) => chosen.get(id) ?? []);
       // Those that have left the score at which the walk stands are behind it no more.
       gone = jobs.filter(({ dueMs }) => dueMs === Number(read.next?.score)).length;
       if (change === "remove") await forget(context, jobs);
     }
+    // Others have been put before those that were seen last, or were taken: what is left is looked for again.
+    if (left > 0 && fruitless < MAX_FRUITLESS) continue;
     cursor = read.next && { ...read.next, ties: read.next.ties - gone };
+    doneHere.clear();
+    fruitless = 0;
   }
   return { changed: changed.size, missing: [...(wanted ?? [])] };
 }

@@ -57,16 +57,21 @@ export async function sweepList(
       ...(wanted && { ids: [...wanted] }),
     });
     let removed = 0;
+    let left = 0;
     for (const chosen of batches(read.entries.filter(sweep.chooses), wanted === undefined)) {
       for (const [id, count] of await sweep.change(read.window, chosen)) {
         changed += count;
+        left += (chosen.get(id)?.count ?? 0) - count;
         removed += sweep.removes ? count : 0;
         const found = count > 0 ? bearsWanted(id) : undefined;
         if (found !== undefined) wanted?.delete(found);
       }
     }
-    // Counted from the tail, what follows has come nearer.
-    walk = read.next && { ...read.next, at: read.next.at - (read.next.mode === "t" ? removed : 0) };
+    const { mode, at, looked } = read.window;
+    // Counted from the tail: what others have added there has moved the last ones that were seen beyond the window, and the list's end with them.
+    walk = read.next ?? (mode === "t" && left > 0 ? { mode, at: at + looked } : undefined);
+    // What follows has come nearer.
+    if (walk?.mode === "t") walk = { mode, at: walk.at - removed };
   } while (walk && wanted?.size !== 0 && (deadlineMs === undefined || context.nowMs() < deadlineMs));
   const isComplete = walk === undefined || wanted?.size === 0;
   return { changed, missing: isComplete ? [...(wanted ?? [])] : [], next: isComplete ? undefined : walk?.at };

@@ -149,6 +149,29 @@ describe.each(setups())("queues over $name", (setup) => {
     expect(new Set(left).size).toBe(left.length);
   });
 
+  test("lose all of them, however many jobs producers add between a look and the removal", async () => {
+    const { context, keys } = world;
+    const removeWhileAdding = async (added: number, ...of: readonly string[]): Promise<unknown> => {
+      let calls = 0;
+      const client = {
+        ...context.client,
+        script: async (...call: Parameters<typeof context.client.script>) => {
+          const reply = await context.client.script(...call);
+          if (calls++ === 0) await world.push("q", ...range(added).map((n) => job(100 + n, "Keep")));
+          return reply;
+        },
+      };
+      await world.send(["DEL", keys.queue("q")]);
+      await world.push("q", ...range(3).map((n) => job(n)));
+      const selection = of.length > 0 ? { ids: of } : { class: "Add" };
+      return removeQueuedJobs({ ...context, client }, "q", selection);
+    };
+    expect(await removeWhileAdding(1)).toEqual({ removed: 3, missing: [] });
+    expect(await removeWhileAdding(7)).toEqual({ removed: 3, missing: [] });
+    expect(await removeWhileAdding(2, idOf(job(0)), idOf(job(2)))).toEqual({ removed: 2, missing: [] });
+    expect(await world.queued("q")).toEqual([job(1), job(100, "Keep"), job(101, "Keep")]);
+  });
+
   test("are cleared, and removed with their names", async () => {
     await world.push("q", ...range(3).map((n) => job(n)));
     await world.push("other", job(1));

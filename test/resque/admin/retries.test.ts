@@ -118,6 +118,35 @@ describe.each(setups())("waiting jobs over $name", (setup) => {
     expect(Object.keys(await members())).toHaveLength(46);
   });
 
+  test.each(["run", "remove"] as const)(
+    "%s all of those that were seen, whatever comes before them",
+    async (change) => {
+      await wait(...range(5).map((n) => [LATER + n, member(n)] as const));
+      const { context } = world;
+      let calls = 0;
+      const client = {
+        ...context.client,
+        script: async (...call: Parameters<typeof context.client.script>) => {
+          const reply = await context.client.script(...call);
+          if (calls++ === 0) await wait([LATER - 1, member(100, { className: "New" })]);
+          return reply;
+        },
+      };
+      const work = change === "run" ? runRetries : removeRetries;
+      const ids = range(5).map((n) => `d1.${n}`);
+      expect(await work({ ...context, client }, { ids })).toEqual({ changed: 5, missing: [] });
+      const later = Object.entries(await members()).filter(([, score]) => Number(score) >= LATER - 1);
+      expect(later.map(([text]) => text)).toEqual([member(100, { className: "New" })]);
+    },
+  );
+
+  test("one whose id is no UTF-8 holds up nobody", async () => {
+    const strange = Buffer.from(member(1).replace("d1.1", "d1.\xff"), "latin1");
+    await wait([LATER, strange], [LATER + 1, member(2)]);
+    expect(await removeRetries(world.context, { all: true })).toMatchObject({ changed: 1 });
+    expect(await countRetries(world.context)).toBe(1);
+  });
+
   test("a removed one frees its unique lock, and its status says so", async () => {
     const { keys } = world;
     const text = '{"class":"Add","args":[1],"airlift":{"retries":1,"unique":"d0123456789ab","id":"job-1"}}';
