@@ -1,5 +1,5 @@
-import { ACCEPTED, type Directive } from "./directive.ts";
-import type { DetachedOutcome, Outcome } from "./outcome.ts";
+import { ACCEPTED, type Directive, UNSENT } from "./directive.ts";
+import { type DetachedOutcome, type Outcome, RELEASED } from "./outcome.ts";
 
 /** What a job's runner makes of what a dispatch tells, as of what a handler tells. */
 export interface Endings {
@@ -25,7 +25,7 @@ export function detachedOutcome(
       try {
         told = await dispatch(ack, options);
         if (told === ACCEPTED) return undefined;
-        outcome = endings.ofResult(told);
+        outcome = told === UNSENT ? RELEASED : endings.ofResult(told);
       } catch (error) {
         // Whether it arrived is not known: its lease will tell.
         if (options.signal.aborted) return undefined;

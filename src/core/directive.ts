@@ -22,6 +22,9 @@ export type Dispatch = (ack: JobAck, options: { readonly signal: AbortSignal }) 
 /** @see Dispatch */
 export const ACCEPTED: unique symbol = Symbol.for("airlift.accepted") as never;
 
+/** What a dispatch returns that was aborted before anything was sent: the job goes back at once. */
+export const UNSENT: unique symbol = Symbol.for("airlift.unsent") as never;
+
 /** Known by a symbol of all copies of this package, so that a handler may return an object of any other shape. */
 const BRAND: unique symbol = Symbol.for("airlift.directive") as never;
 

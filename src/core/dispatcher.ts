@@ -47,7 +47,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const controller = new AbortController();
     const { signal } = controller;
     const aborted = new Promise<undefined>((resolve) => {
-      signal.addEventListener("abort", () => resolve(undefined), { once: true });
+      // A moment for what is not on its way yet to say so.
+      signal.addEventListener("abort", () => void clock.yield().then(() => resolve(undefined)), { once: true });
     });
     underWay.add(controller);
     // The job is back in its queue then.

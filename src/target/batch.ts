@@ -25,6 +25,8 @@ export interface BatcherOptions<Item extends BatchItem> extends BatchOptions {
    * @param signal aborted when nobody waits for any of them any more
    */
   readonly send: (items: readonly Item[], signal: AbortSignal) => Promise<readonly BatchEnding[]>;
+  /** What a job ends with that is aborted before it was sent. @default its signal's reason is thrown */
+  readonly unsent?: unknown;
 }
 
 interface Waiting<Item> {
@@ -44,7 +46,7 @@ interface Waiting<Item> {
  * @returns takes a job, and ends as it does. A job that is aborted ends at once; if it has been sent, it may run on where it is.
  */
 export function createBatcher<Item extends BatchItem>(options: BatcherOptions<Item>): (item: Item) => Promise<unknown> {
-  const { size, maxWaitMs, maxChars, charsOf, send } = options;
+  const { size, maxWaitMs, maxChars, charsOf, send, unsent } = options;
   let waiting: Waiting<Item>[] = [];
   let chars = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -74,12 +76,15 @@ export function createBatcher<Item extends BatchItem>(options: BatcherOptions<It
         resolve,
         reject,
         isGone: false,
-        onGone: () => leave(entry),
+        onGone() {
+          leave(entry);
+          if (unsent !== undefined) resolve(unsent);
+        },
       };
       const onAbort = (): void => {
         entry.isGone = true;
-        reject(signal.reason);
         entry.onGone();
+        reject(signal.reason);
       };
       signal.addEventListener("abort", onAbort, { once: true });
       if (waiting.length > 0 && chars + entry.chars > maxChars) flush();

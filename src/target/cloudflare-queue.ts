@@ -1,4 +1,4 @@
-import { ACCEPTED, type Directive, detach } from "../core/directive.ts";
+import { ACCEPTED, type Directive, detach, UNSENT } from "../core/directive.ts";
 import { AirliftError, UsageError } from "../core/errors.ts";
 import type { JobContext, Perform } from "../core/job.ts";
 import { encodeJobMessage, toJobMessage } from "../core/job-message.ts";
@@ -90,7 +90,10 @@ export function queue(binding: () => QueueBinding, options: QueueOptions = {}): 
     return items.map(() => () => taken);
   };
   const send = batch
-    ? createBatcher<Sent>({ ...batch, maxChars: MAX_BATCH_BYTES, charsOf: ({ bytes }) => bytes, send: sendAll })
+    ? createBatcher<Sent>({
+        ...{ ...batch, maxChars: MAX_BATCH_BYTES, charsOf: ({ bytes }) => bytes },
+        ...{ send: sendAll, unsent: UNSENT },
+      })
     : sendOne;
 
   const perform = (_args: unknown, job: JobContext): Directive => {

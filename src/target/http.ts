@@ -1,4 +1,4 @@
-import { ACCEPTED, detach, isDirective } from "../core/directive.ts";
+import { ACCEPTED, detach, isDirective, UNSENT } from "../core/directive.ts";
 import type { JobContext, Perform } from "../core/job.ts";
 import type { JobAck } from "../core/job-ack.ts";
 import {
@@ -91,8 +91,9 @@ export function http<Args = readonly unknown[]>(
   };
 
   const charsOf = ({ job }: Sent<Args>): number => job.raw.length;
+  const unsent = leaseMs === undefined ? undefined : UNSENT;
   const send = batch
-    ? createBatcher<Sent<Args>>({ ...batch, maxChars: MAX_BATCH_CHARS, charsOf, send: sendAll })
+    ? createBatcher<Sent<Args>>({ ...batch, maxChars: MAX_BATCH_CHARS, charsOf, send: sendAll, unsent })
     : sendOne;
   if (leaseMs === undefined) return (args, job) => send({ job, args, signal: job.signal, deadlineMs: job.deadlineMs });
   const perform: Perform<Args> = (args, job) => {

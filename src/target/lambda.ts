@@ -1,4 +1,4 @@
-import { ACCEPTED, detach, isDirective } from "../core/directive.ts";
+import { ACCEPTED, detach, isDirective, UNSENT } from "../core/directive.ts";
 import type { JobContext, Perform } from "../core/job.ts";
 import type { JobAck } from "../core/job-ack.ts";
 import {
@@ -62,8 +62,9 @@ export function lambda(functionName: string, options: LambdaOptions = {}): Perfo
   };
 
   const maxBytes = MAX_BYTES[invocation] - FRAME_BYTES;
+  const unsent = invocation === "async" ? UNSENT : undefined;
   const send = batch
-    ? createBatcher<Sent>({ ...batch, maxChars: maxBytes, charsOf: ({ bytes }) => bytes, send: sendAll })
+    ? createBatcher<Sent>({ ...batch, maxChars: maxBytes, charsOf: ({ bytes }) => bytes, send: sendAll, unsent })
     : sendOne;
 
   const perform: Perform<unknown> = (_args, job) => {

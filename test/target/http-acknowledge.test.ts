@@ -27,9 +27,9 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
 });
 
-function app(options: Partial<HttpTargetOptions> = {}, leaseMs = LEASE_MS) {
+function app(options: Partial<HttpTargetOptions> = {}, leaseMs = LEASE_MS, marginMs = 0) {
   const perform = http(endpoint.url, { secret: SECRET, acknowledge: { leaseMs }, ...options });
-  return world.app({ marginMs: 0, jobs: [{ class: "Send", perform }] });
+  return world.app({ marginMs, jobs: [{ class: "Send", perform }] });
 }
 
 const messages = (): JobMessage[] => endpoint.requests.map(({ body }) => JSON.parse(body) as JobMessage);
@@ -109,4 +109,16 @@ test("a batch is taken as a whole, each job with an acknowledgement of its own",
   const { jobs } = JSON.parse(endpoint.requests[0]?.body ?? "") as { jobs: { ack: object }[] };
   expect(new Set(jobs.map(({ ack }) => JSON.stringify(ack))).size).toBe(3);
   expect(await waiting()).toHaveLength(3);
+});
+
+test("a job that still waits for others of its batch when the drain ends was not sent: it goes back at once, nothing counted", async () => {
+  await world.push("q", PAYLOAD, PAYLOAD);
+  const drained = app({ batch: { size: 100, maxWaitMs: 60_000 } }, LEASE_MS, 1_000).drain({
+    deadlineMs: Date.now() + 1_500,
+  });
+  const report = await drained;
+  expect(report).toMatchObject({ detached: 0, released: 2 });
+  expect(endpoint.requests).toHaveLength(0);
+  expect(await waiting()).toHaveLength(0);
+  expect(await world.queued("q")).toEqual([PAYLOAD, PAYLOAD]);
 });
