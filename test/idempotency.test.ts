@@ -4,6 +4,7 @@ import { StoreError } from "../src/core/errors.ts";
 import { defineJob, type JobContext, type Logger } from "../src/core/job.ts";
 import { createIdempotency, type IdempotencyOptions, idempotent } from "../src/idempotency.ts";
 import { type AppWorld, createGate, fatedClient, openAppWorld } from "./core/app-world.ts";
+import { carriedClient } from "./fault/carried-client.ts";
 import { setups } from "./support/setups.ts";
 import { until } from "./support/until.ts";
 
@@ -190,6 +191,25 @@ describe.each(setups())("the idempotency helper over $name", (kind) => {
     gate.open();
     expect(await first).toMatchObject({ succeeded: 1 });
     expect(runs).toHaveLength(1);
+  });
+
+  test("a run that thaws when another has done its job long since does not cut short how long that is kept", async () => {
+    const renewed = createGate();
+    const redis = carriedClient(world.client, async ({ names, deliver }) => {
+      const isRenewal = names.includes("renew-run");
+      const [key] = await marks();
+      if (isRenewal && key !== undefined) await world.send(["SET", key, "done.1", "PX", String(HOUR_MS)]);
+      const reply = await deliver();
+      if (isRenewal) renewed.open();
+      return reply;
+    });
+    const perform = async (): Promise<never> => {
+      await renewed.passed;
+      throw new Error("too late");
+    };
+    expect(await deliver(perform, { redis, runningTtlMs: 1_000 }, JOB)).toMatchObject({ failed: 1 });
+    const [key] = (await marks()) as [string];
+    expect(Number((await world.send(["PTTL", key]))[0])).toBeGreaterThan(HOUR_MS - 20_000);
   });
 
   test("the mark of a run that nobody hears of ends, and the job runs again", async () => {

@@ -16,8 +16,8 @@ export interface RunStore {
   /** @param own what the job's own key says; undefined for its payload, less what counts its attempts */
   keyOf(job: Pick<JobContext, "queue" | "class" | "raw">, own: string | undefined): Promise<string>;
   begin(key: string, token: string, ttlMs: number): Promise<FoundRun>;
-  /** Keeps the mark of a run that goes on. */
-  renew(key: string, ttlMs: number): Promise<void>;
+  /** Keeps the mark of a run that goes on, if it is still this run's. */
+  renew(key: string, token: string, ttlMs: number): Promise<void>;
   complete(key: string, result: string, ttlMs: number): Promise<void>;
   /** Takes the mark away if it is still this run's. */
   abandon(key: string, token: string): Promise<void>;
@@ -57,12 +57,12 @@ export function createRunOnce(options: RunOnceOptions): RunOnce {
   };
 
   /** Renews the mark until it is stopped, or the job is aborted: a handler that does not heed that must not hold it for ever. */
-  const keepMark = (key: string, { signal, log }: JobContext): (() => void) => {
+  const keepMark = (key: string, token: string, { signal, log }: JobContext): (() => void) => {
     let cancel = (): void => undefined;
     const wait = (): void => {
       cancel = clock.setTimer(Math.ceil(runningTtlMs / 3), () => {
         if (signal.aborted) return;
-        store.renew(key, runningTtlMs).catch((error: unknown) => {
+        store.renew(key, token, runningTtlMs).catch((error: unknown) => {
           log.warn("idempotency: the mark of a run was not renewed", { error });
         });
         wait();
@@ -97,7 +97,7 @@ export function createRunOnce(options: RunOnceOptions): RunOnce {
     const found = await ask(() => store.begin(key, token, runningTtlMs));
     if (found.kind === "running") return release({ afterMs: retryAfterMs });
     if (found.kind === "done") return found.result === "" ? undefined : parseJson(found.result);
-    const stop = keepMark(key, job);
+    const stop = keepMark(key, token, job);
     try {
       const result = await run();
       stop();

@@ -1,5 +1,6 @@
 import type { RunStore } from "../core/run-once.ts";
 import type { RedisClient } from "./client.ts";
+import { renewRun as renewRunScript } from "./generated/renew-run.generated.ts";
 import { hashKey } from "./hash-key.ts";
 import type { Keys } from "./keys.ts";
 import { forgetAttempts } from "./payload.ts";
@@ -7,7 +8,7 @@ import { freeLocks } from "./unique-lock.ts";
 
 /**
  * Runs in Redis: `running.<token>`, and once it is done `done.<its result>`, each with a TTL. To begin costs one command, or two more if
- * it is not the first; to renew or to complete one; to abandon three.
+ * it is not the first; to complete one; to renew or to abandon three.
  */
 export function createRunStore(client: RedisClient, keys: Keys): RunStore {
   return {
@@ -28,8 +29,8 @@ export function createRunStore(client: RedisClient, keys: Keys): RunStore {
         if (value !== null) return { kind: "running" };
       }
     },
-    async renew(key, ttlMs) {
-      await client.command(["PEXPIRE", key, ttlMs]);
+    async renew(key, token, ttlMs) {
+      await client.script({ script: renewRunScript, keys: [key], args: [`running.${token}`, ttlMs] });
     },
     async complete(key, result, ttlMs) {
       await client.command(["SET", key, `done.${result}`, "PX", ttlMs]);

@@ -16,9 +16,9 @@ function setUp({ renew = async () => undefined, complete }: Partial<Pick<RunStor
       await told(`begin ${key} ${token} ${ttlMs}`);
       return { kind: "begun" };
     },
-    renew: async (key, ttlMs) => {
-      await told(`renew ${key} ${ttlMs}`);
-      await renew(key, ttlMs);
+    renew: async (key, token, ttlMs) => {
+      await told(`renew ${key} ${token} ${ttlMs}`);
+      await renew(key, token, ttlMs);
     },
     async complete(key, result, ttlMs) {
       await told(`complete ${key} ${result} ${ttlMs}`);
@@ -38,7 +38,7 @@ function setUp({ renew = async () => undefined, complete }: Partial<Pick<RunStor
 test("the mark of a run that goes on is renewed each third of its time, until the run ends", async () => {
   const { clock, calls, running, end } = setUp();
   await clock.advance(2_999);
-  expect(calls).toEqual(["begin key token 3000", "renew key 3000", "renew key 3000"]);
+  expect(calls).toEqual(["begin key token 3000", "renew key token 3000", "renew key token 3000"]);
   end();
   expect(await running).toBe(5);
   await clock.advance(10_000);
@@ -51,7 +51,7 @@ test("an aborted run is renewed no more, though it does not end", async () => {
   await clock.advance(1_500);
   controller.abort();
   await clock.advance(10_000);
-  expect(calls).toEqual(["begin key token 3000", "renew key 3000"]);
+  expect(calls).toEqual(["begin key token 3000", "renew key token 3000"]);
   expect(clock.pendingMs).toEqual([]);
 });
 
