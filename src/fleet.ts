@@ -60,8 +60,14 @@ export interface Fleet {
 export function createFleet(options: FleetOptions): Fleet {
   const { client, keys, clock, random, newToken, leaseMs, kick, successor, scaleOut, record } = options;
   const logger = guardLogger(options.logger);
-  const drain = (depth: number, { forMs, ...others }: HereOptions = {}): Promise<unknown> =>
-    options.drain({ depth, ...others, ...(forMs !== undefined && { deadlineMs: clock.nowMs() + forMs }) });
+  const drain = (
+    depth: number,
+    { forMs = Number.POSITIVE_INFINITY, ...others }: HereOptions = {},
+    endMs: number,
+  ): Promise<unknown> => {
+    const deadlineMs = Math.min(clock.nowMs() + forMs, endMs);
+    return options.drain({ depth, ...others, ...(Number.isFinite(deadlineMs) && { deadlineMs }) });
+  };
   const askHost = createAskHost({ clock, logger, drain });
   const ttlMs = kick?.ttlMs ?? DEFAULT_KICK_TTL_MS;
   const newMark = (usage: Usage = { commands: 0, requests: 0 }) =>
@@ -92,7 +98,7 @@ export function createFleet(options: FleetOptions): Fleet {
         ...{ store, clock, logger, askHost, depth, deadlineMs, kicker },
         successor: maySucceed ? successor : undefined,
         mostSiblings: (scaleOut?.maxDrains ?? 1) - 1,
-        siblings: scaleOut && createScaleOut(scaleOut, { store, askHost, logger, depth }),
+        siblings: scaleOut && createScaleOut(scaleOut, { store, askHost, logger, depth, deadlineMs }),
         newMark: () => newMark(usage),
         record: record && recorder(host, usage),
       });

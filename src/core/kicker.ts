@@ -1,6 +1,6 @@
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./job-context.ts";
-import { type AskHost, DEFAULT_MAX_DEPTH, type StartDrain } from "./start-drain.ts";
+import { type AskHost, type AskLimits, DEFAULT_MAX_DEPTH, type StartDrain } from "./start-drain.ts";
 
 /** Starts a drain as soon as there are jobs, instead of at the next tick. */
 export interface KickOptions {
@@ -58,6 +58,8 @@ export interface GoneDrain {
   readonly mayHaveMissed: boolean;
   /** Another has been started already. */
   readonly isFollowed: boolean;
+  /** When one in this process must end. */
+  readonly hereEndMs: number;
   hasQueued(): Promise<boolean>;
   /** One on the drain's own bill. */
   newMark(): KickMark;
@@ -98,9 +100,9 @@ export function createKicker({ options, newMark, askHost, clock, logger, leaseMs
     return here.size > 0;
   };
 
-  const kick = async (start: StartDrain, depth = 0, mark = newMark()): Promise<Kicked> => {
+  const kick = async (start: StartDrain, depth = 0, mark = newMark(), limits: AskLimits = {}): Promise<Kicked> => {
     if (!(await mark.set())) return { kind: "pending" };
-    if (await askHost(start, { reason: "kick", depth })) return { kind: "started" };
+    if (await askHost(start, { reason: "kick", depth }, limits)) return { kind: "started" };
     await mark.free();
     return { kind: "failed" };
   };
@@ -136,7 +138,7 @@ export function createKicker({ options, newMark, askHost, clock, logger, leaseMs
       if (!start || drain.isFollowed || drain.depth >= maxDepth) return false;
       const started = start;
       const look = async (): Promise<boolean> =>
-        (await drain.hasQueued()) && (await kick(started, drain.depth + 1, drain.newMark())).kind === "started";
+        (await drain.hasQueued()) && (await kick(started, drain.depth + 1, drain.newMark(), drain)).kind === "started";
       return guarded(look);
     },
   };

@@ -61,7 +61,7 @@ export function createPeers(options: PeersOptions): { readonly peers: DrainPeers
     if (!successor || !needsSuccessor(end)) return false;
     const request: StartRequest = { reason: "successor", depth: depth + 1, remaining: end.remaining };
     if (request.depth > (successor.maxDepth ?? DEFAULT_MAX_DEPTH)) return false;
-    if (!(await askHost(successor.start, request, limitMs))) return false;
+    if (!(await askHost(successor.start, request, { limitMs }))) return false;
     started++;
     emit?.({ kind: "drain-requested", ...request });
     return true;
@@ -69,9 +69,10 @@ export function createPeers(options: PeersOptions): { readonly peers: DrainPeers
 
   const follow = async (end: DrainEnd | undefined, limitMs: number): Promise<void> => {
     const isFollowed = end !== undefined && (await startSuccessor(end, limitMs));
+    const hereEndMs = end?.stopped === "deadline" ? 0 : deadlineMs;
     const { drainId: id, hasQueued } = store;
     const mayHaveMissed = wasSingle && end?.stopped === "empty" && end.remaining === 0;
-    if (!(await kicker?.gone({ id, depth, mayHaveMissed, isFollowed, hasQueued, newMark }))) return;
+    if (!(await kicker?.gone({ id, depth, mayHaveMissed, isFollowed, hereEndMs, hasQueued, newMark }))) return;
     started++;
     emit?.({ kind: "drain-requested", reason: "kick", depth: depth + 1 });
   };

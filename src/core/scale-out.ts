@@ -27,6 +27,7 @@ export interface ScaleOutDeps {
   readonly logger: Logger;
   /** Of this drain. */
   readonly depth: number;
+  readonly deadlineMs: number;
 }
 
 export interface ScaleOut {
@@ -40,7 +41,7 @@ export interface ScaleOut {
 
 export function createScaleOut(
   { threshold, maxDrains, start, maxDepth = DEFAULT_MAX_DEPTH }: ScaleOutOptions,
-  { store, askHost, logger, depth }: ScaleOutDeps,
+  { store, askHost, logger, depth, deadlineMs }: ScaleOutDeps,
 ): ScaleOut {
   let started = 0;
   let starting: Promise<void> | undefined;
@@ -50,7 +51,7 @@ export function createScaleOut(
       const { missing, queued } = await store.planSiblings({ threshold, maxDrains, ttlMs: PLAN_TTL_MS });
       const request: StartRequest = { reason: "sibling", depth: depth + 1, remaining: queued };
       const startOne = async (): Promise<void> => {
-        if (!(await askHost(start, request))) return;
+        if (!(await askHost(start, request, { hereEndMs: deadlineMs }))) return;
         started++;
         emit?.({ kind: "drain-requested", ...request });
       };

@@ -26,7 +26,8 @@ export interface HereOptions extends HostLimits {
  * Starts another drain, by the means of its host: a function is invoked, a message sent, a request made. The drain that asks waits, for 5
  * seconds at most, until it is certain that the other will begin, not until that has ended.
  *
- * @param drain runs it here, in this process; never rejects
+ * @param drain runs it here, in this process; never rejects. A kick or a sibling that a drain asks for ends when that must, as the host ends both; it
+ * throws if no time is left
  */
 export type StartDrain = (request: StartRequest, drain: (options?: HereOptions) => Promise<unknown>) => unknown;
 
@@ -57,26 +58,38 @@ export const DEFAULT_MAX_DEPTH = 10;
 /** How long is waited for a host. */
 const START_LIMIT_MS = 5_000;
 
+/** What a drain that asks must keep to. */
+export interface AskLimits {
+  /** How long the host is waited for. */
+  readonly limitMs?: number;
+  /** When a drain in this process must have ended, in ms since the epoch. */
+  readonly hereEndMs?: number;
+}
+
 /** Asks a host. False if it refuses, which is logged, or takes too long. */
-export type AskHost = (start: StartDrain, request: StartRequest, limitMs?: number) => Promise<boolean>;
+export type AskHost = (start: StartDrain, request: StartRequest, limits?: AskLimits) => Promise<boolean>;
 
 export interface AskHostOptions {
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly drain: (depth: number, options?: HereOptions) => Promise<unknown>;
+  readonly drain: (depth: number, options: HereOptions | undefined, endMs: number) => Promise<unknown>;
 }
 
 export function createAskHost({ clock, logger, drain }: AskHostOptions): AskHost {
-  return async (start, request, limitMs = START_LIMIT_MS) => {
+  return async (start, request, { limitMs = START_LIMIT_MS, hereEndMs = Number.POSITIVE_INFINITY } = {}) => {
     const { reason, depth } = request;
-    const drainHere = async (options?: HereOptions): Promise<unknown> => {
+    const drainUntilEnd = async (options?: HereOptions): Promise<unknown> => {
       try {
-        return await drain(depth, options);
+        return await drain(depth, options, hereEndMs);
       } catch (error) {
         // Whoever keeps the process alive for it need not know of its end.
         logger.error("a drain that was started here failed", { reason, error });
         return undefined;
       }
+    };
+    const drainHere = (options?: HereOptions): Promise<unknown> => {
+      if (hereEndMs > clock.nowMs()) return drainUntilEnd(options);
+      throw new Error("no time is left in this process");
     };
     try {
       const answer = Promise.resolve(start(request, drainHere));

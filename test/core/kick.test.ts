@@ -326,6 +326,43 @@ describe("drainInBackground", () => {
     expect(await work[0]).toMatchObject({ stopped: "empty", succeeded: 1 });
   });
 
+  describe("asked for by a drain", () => {
+    /** Each run enqueues one more. */
+    const open = (perform: (run: number, deadlineMs: number) => unknown) => {
+      const work: Promise<unknown>[] = [];
+      let runs = 0;
+      const chain = async (_args: unknown, { deadlineMs }: { deadlineMs: number }) => {
+        if (++runs < 3) await app.enqueue(job(runs));
+        await perform(runs, deadlineMs);
+      };
+      const kick = drainInBackground((each) => work.push(each), 300_000);
+      const jobs = [{ class: "Noop", perform: chain }];
+      const app = world.app({ jobs, kick, marginMs: 0, timeoutMs: 600_000 });
+      return { app, work };
+    };
+
+    test("ends when that one must, as its host ends both", async () => {
+      const seen: number[] = [];
+      const { app, work } = open((_run, deadlineMs) => seen.push(deadlineMs));
+      const endMs = Date.now() + 30_000;
+      await world.push("q", payload(1));
+      expect(await app.drain({ deadlineMs: endMs, maxJobs: 1 })).toMatchObject({ claimed: 1, drainsStarted: 1 });
+      expect(await work[0]).toMatchObject({ stopped: "empty", succeeded: 2 });
+      expect(seen).toHaveLength(3);
+      expect(Math.max(...seen)).toBeLessThanOrEqual(endMs);
+    });
+
+    test("does not begin when the time is over, and is not waited for", async () => {
+      const { app, work } = open(() => new Promise(() => undefined));
+      await world.flush();
+      await world.push("q", payload(1));
+      const report = await app.drain({ deadlineMs: Date.now() + 300 });
+      expect(report).toMatchObject({ stopped: "deadline", remaining: 2, drainsStarted: 0 });
+      expect(work).toEqual([]);
+      expect(await world.get(world.keys.kick)).toBeNull();
+    });
+  });
+
   test("a drain that fails there is logged, and rejects nothing", async () => {
     const errors: string[] = [];
     const logger = { debug: () => {}, info: () => {}, warn: () => {}, error: (text: string) => void errors.push(text) };

@@ -12,7 +12,7 @@ describe("a kicker", () => {
   const mark: KickMark = { set: async () => true, free: async () => undefined };
   const gone = (id: string, more: Partial<GoneDrain> = {}) =>
     kicker.gone({
-      ...{ id, depth: 0, mayHaveMissed: false, isFollowed: false },
+      ...{ id, depth: 0, mayHaveMissed: false, isFollowed: false, hereEndMs: Number.POSITIVE_INFINITY },
       ...{ hasQueued: async () => true, newMark: () => mark },
       ...more,
     });
