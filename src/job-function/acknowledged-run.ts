@@ -73,7 +73,7 @@ export function createAcknowledgedRun(
       return leftMs === undefined ? undefined : askedMs + leftMs;
     }, hostEndMs);
 
-  return async (received, { hostEndMs, ...host }) => {
+  return async (received, { hostEndMs, maxResultChars, ...host }) => {
     const { queue, job, ack = {} } = received;
     const detached = { queue, job, ack };
     const say = (message: string, fields: Record<string, unknown> = {}): void =>
@@ -106,6 +106,6 @@ export function createAcknowledgedRun(
       say("a job's end could not be acknowledged: it runs again when its lease has ended", { error });
     }
     await hooks?.end(undefined, hostEndMs);
-    return statedOutcome(run.outcome);
+    return statedOutcome(run.outcome, maxResultChars);
   };
 }

@@ -16,6 +16,7 @@ import type { RedisClient } from "../resque/client.ts";
 import { systemClock } from "../system-clock.ts";
 import { createAcknowledgedRun } from "./acknowledged-run.ts";
 import { readMessage } from "./read-message.ts";
+import { MAX_RESULT_CHARS } from "./replied-outcome.ts";
 import { createRepliedRun } from "./replied-run.ts";
 
 /** What {@link createJobFunction} takes. */
@@ -137,7 +138,7 @@ export function createJobFunction<
       runs ??= createRuns();
       const { replied, acknowledged } = await runs;
       if (!acknowledged && jobs.some(({ ack }) => ack)) throw new UsageError(NO_REDIS);
-      const at = { deadlineMs, hostEndMs, signal, runHandler };
+      const at = { deadlineMs, hostEndMs, signal, runHandler, maxResultChars: MAX_RESULT_CHARS / jobs.length };
       const outcomes = await Promise.all(
         jobs.map(
           async (job) => [job.id, await (job.ack && acknowledged ? acknowledged(job, at) : replied(job, at))] as const,

@@ -6,34 +6,34 @@ import type { Outcome } from "../core/outcome.ts";
 import { isFinal, retryAfterMs } from "../core/retry.ts";
 import { HANDED_ON } from "./run-job.ts";
 
-/** A longer result is left out: replies have a limit of some megabytes, and the job is done. */
-const MAX_RESULT_CHARS = 1_000_000;
+/** Of all results of a reply, which has a limit of some megabytes. A longer one than its job's share is left out, and the job is done. */
+export const MAX_RESULT_CHARS = 1_000_000;
 
 /** What a run without a retry policy says, for who decides what becomes of it. `result` and `error` are the handler's. */
 export function replyOf(
   outcome: Outcome,
   told: { readonly result?: unknown; readonly error?: unknown },
-  clock: Clock,
+  { clock, maxResultChars }: { readonly clock: Clock; readonly maxResultChars: number },
 ): RepliedOutcome {
   if (outcome.kind === "ok") {
     const { result } = told;
     if (isDirective(result)) return ofDirective(result);
-    return { kind: "ok", ...(isShort(result) && { result }) };
+    return { kind: "ok", ...(isShort(result, maxResultChars) && { result }) };
   }
-  if (outcome.kind !== "failed") return statedOutcome(outcome);
+  if (outcome.kind !== "failed") return statedOutcome(outcome, maxResultChars);
   const waitMs = retryAfterMs({ error: told.error, nowMs: clock.nowMs() });
   return {
-    ...statedOutcome(outcome),
+    ...statedOutcome(outcome, maxResultChars),
     ...(waitMs > 0 && { retryAfterMs: waitMs }),
     ...(isFinal(told.error) && { isFinal: true }),
   } as RepliedOutcome;
 }
 
 /** An outcome that is decided. */
-export function statedOutcome(outcome: Outcome): RepliedOutcome {
+export function statedOutcome(outcome: Outcome, maxResultChars: number): RepliedOutcome {
   switch (outcome.kind) {
     case "ok":
-      return { kind: "ok", ...(isShort(outcome.result) && { result: outcome.result }) };
+      return { kind: "ok", ...(isShort(outcome.result, maxResultChars) && { result: outcome.result }) };
     case "discarded":
       return { kind: "discard", ...(outcome.reason !== undefined && { reason: outcome.reason }) };
     case "failed":
@@ -72,10 +72,10 @@ function ofDirective(given: Directive): RepliedOutcome {
 }
 
 /** Hosts write replies by JSON.stringify, which fails on what has no JSON form. */
-function isShort(result: unknown): boolean {
+function isShort(result: unknown, maxChars: number): boolean {
   try {
     const text = JSON.stringify(result) as string | undefined;
-    return text !== undefined && text.length <= MAX_RESULT_CHARS;
+    return text !== undefined && text.length <= maxChars;
   } catch {
     return false;
   }

@@ -27,6 +27,8 @@ export interface RunHost {
   readonly hostEndMs: number;
   readonly signal: AbortSignal | undefined;
   readonly runHandler: RunHandler | undefined;
+  /** How long its result may be in the reply. */
+  readonly maxResultChars: number;
 }
 
 /** Runs one job for a drain that waits for the answer. What becomes of it is decided there, so nothing is decided here. */
@@ -34,7 +36,7 @@ export function createRepliedRun(deps: RepliedRunDeps): (job: ReceivedJob, host:
   const { clock, timeoutMs, marginMs } = deps;
   const registry = createRegistry(deps.jobs.map(({ retry: _, ...definition }) => definition));
 
-  return async (received, { deadlineMs, hostEndMs, ...host }) => {
+  return async (received, { deadlineMs, hostEndMs, maxResultChars, ...host }) => {
     const endMs = Math.min(deadlineMs, hostEndMs) - marginMs;
     if (endMs <= clock.nowMs()) return { kind: "release" };
     const told: { result?: unknown; error?: unknown } = {};
@@ -59,7 +61,7 @@ export function createRepliedRun(deps: RepliedRunDeps): (job: ReceivedJob, host:
       },
       { timeoutMs, endMs, ...host },
     );
-    const reply = replyOf(outcome, told, clock);
+    const reply = replyOf(outcome, told, { clock, maxResultChars });
     // A drain does not fail what it has no time left for.
     const isOverdue = reply.kind === "failed" && reply.failure.exception === "TimeoutError" && clock.nowMs() >= endMs;
     return isOverdue && deadlineMs <= hostEndMs ? { ...reply, isOverdue } : reply;

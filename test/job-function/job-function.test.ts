@@ -4,7 +4,7 @@ import { activeJob } from "../../src/active-job/active-job.ts";
 import { detach, discard, release, retry } from "../../src/core/directive.ts";
 import { UsageError } from "../../src/core/errors.ts";
 import { defineJob, type JobContext, type JobDefinition, type Logger } from "../../src/core/job.ts";
-import type { JobReply } from "../../src/core/job-message.ts";
+import type { JobBatchReply, JobReply } from "../../src/core/job-message.ts";
 import { defineMiddleware } from "../../src/core/middleware.ts";
 import { runOn } from "../../src/core/run-on.ts";
 import { createJobFunction, type JobFunctionOptions } from "../../src/job-function/job-function.ts";
@@ -257,6 +257,14 @@ describe("time", () => {
     expect(await jobFunction.run(message(NOOP, { deadlineMs: Date.now() - 1 }))).toEqual(release);
     expect(await jobFunction.run(message(NOOP), { deadlineMs: Date.now() + 500 })).toEqual(release);
     expect(runs).toBe(0);
+  });
+
+  test("a batch's results share what a reply can carry: those that do not fit are left out, and the jobs are done", async () => {
+    const jobFunction = worker([noop(() => "x".repeat(900_000))]);
+    const jobs = Array.from({ length: 8 }, (_, id) => ({ id: String(id), payload: NOOP }));
+    const reply = (await jobFunction.run({ airlift: 1, jobs })) as JobBatchReply;
+    expect(Object.values(reply.outcomes).map(({ kind }) => kind)).toEqual(Array(8).fill("ok"));
+    expect(JSON.stringify(reply).length).toBeLessThan(4_000_000);
   });
 
   test("a job that its host aborts is given back, whether it has begun or not", async () => {
