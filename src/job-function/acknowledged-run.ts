@@ -86,13 +86,16 @@ export function createAcknowledgedRun(
     }
     const hooks = deps.hooks?.openDrain();
     const { status, leaseMs } = ack as { status?: { results?: boolean }; leaseMs?: number };
-    const run: EndedRun = isLate(detached, leaseMs ?? 0, leaseEndMs)
-      ? { outcome: LATE, endedMs: nowMs(), durationMs: 0 }
-      : await runJob(
-          received,
-          { ...deps, hooks, keepsResult: (definition) => status?.results || hooks?.keepsResult(definition) || false },
-          { timeoutMs, endMs: Math.min(leaseEndMs, hostEndMs) - marginMs, ...host },
-        );
+    const hasNoTime = hostEndMs - marginMs <= nowMs();
+    if (hasNoTime) say("a job came when its host's time was over, less the margin; it goes back");
+    const run: EndedRun =
+      hasNoTime || isLate(detached, leaseMs ?? 0, leaseEndMs)
+        ? { outcome: LATE, endedMs: nowMs(), durationMs: 0 }
+        : await runJob(
+            received,
+            { ...deps, hooks, keepsResult: (definition) => status?.results || hooks?.keepsResult(definition) || false },
+            { timeoutMs, endMs: Math.min(leaseEndMs, hostEndMs) - marginMs, ...host },
+          );
     const ended = { ...detached, ...run, worker: `${worker}:1:${queue}` };
     try {
       // A repeated request may find that it has settled the job already.

@@ -139,11 +139,12 @@ export function createJobFunction<
       const { replied, acknowledged } = await runs;
       if (!acknowledged && jobs.some(({ ack }) => ack)) throw new UsageError(NO_REDIS);
       const at = { deadlineMs, hostEndMs, signal, runHandler, maxResultChars: MAX_RESULT_CHARS / jobs.length };
-      const outcomes = await Promise.all(
-        jobs.map(
-          async (job) => [job.id, await (job.ack && acknowledged ? acknowledged(job, at) : replied(job, at))] as const,
-        ),
+      const ending = jobs.map(
+        async (job) => [job.id, await (job.ack && acknowledged ? acknowledged(job, at) : replied(job, at))] as const,
       );
+      // Who is told of an error may freeze the process: none of them is in the middle of its work then.
+      await Promise.allSettled(ending);
+      const outcomes = await Promise.all(ending);
       if (!isBatch) return { airlift: 1, outcome: outcomes[0]?.[1] as RepliedOutcome };
       const unfinished = outcomes.filter(([, { kind }]) => kind !== "ok" && kind !== "discard");
       return {

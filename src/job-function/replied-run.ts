@@ -38,7 +38,13 @@ export function createRepliedRun(deps: RepliedRunDeps): (job: ReceivedJob, host:
 
   return async (received, { deadlineMs, hostEndMs, maxResultChars, ...host }) => {
     const endMs = Math.min(deadlineMs, hostEndMs) - marginMs;
-    if (endMs <= clock.nowMs()) return { kind: "release" };
+    if (endMs <= clock.nowMs()) {
+      deps.logger.warn("a job came when its time was over, by this clock, less the margin; it goes back", {
+        queue: received.queue,
+        ...(received.job.kind === "job" && { class: received.job.class }),
+      });
+      return { kind: "release" };
+    }
     const told: { result?: unknown; error?: unknown } = {};
     // The runner would make an outcome of what a directive says.
     const perform = function performJob(...args: Parameters<PerformJob>): unknown {

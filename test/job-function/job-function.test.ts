@@ -252,11 +252,15 @@ describe("time", () => {
 
   test("a job whose time is over when it comes is not begun", async () => {
     let runs = 0;
-    const jobFunction = worker([noop(() => void runs++)]);
+    const lines: string[] = [];
+    const logger = { ...silent, warn: (line: string) => void lines.push(line) };
+    const jobFunction = worker([noop(() => void runs++)], { logger });
     const release = { airlift: 1, outcome: { kind: "release" } };
     expect(await jobFunction.run(message(NOOP, { deadlineMs: Date.now() - 1 }))).toEqual(release);
     expect(await jobFunction.run(message(NOOP), { deadlineMs: Date.now() + 500 })).toEqual(release);
     expect(runs).toBe(0);
+    // Where clocks differ it would always be so, and nobody would know why.
+    expect(lines).toEqual(Array(2).fill(expect.stringContaining("by this clock")));
   });
 
   test("a batch's results share what a reply can carry: those that do not fit are left out, and the jobs are done", async () => {

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import type { AirliftOptions } from "../../src/airlift.ts";
 import { discard, release, retry } from "../../src/core/directive.ts";
+import { StoreError } from "../../src/core/errors.ts";
 import { defineJob, type JobDefinition, type Logger } from "../../src/core/job.ts";
 import { runOn } from "../../src/core/run-on.ts";
 import { createJobFunction, type JobFunctionOptions } from "../../src/job-function/job-function.ts";
@@ -8,7 +9,9 @@ import { toLambdaJobHandler } from "../../src/platform/aws-lambda.ts";
 import { type LambdaOptions, lambda } from "../../src/target/lambda.ts";
 import { payload } from "../conformance/world.ts";
 import { type AppWorld, createGate, openAppWorld } from "../core/app-world.ts";
+import { carriedClient } from "../fault/carried-client.ts";
 import { setups } from "../support/setups.ts";
+import { until } from "../support/until.ts";
 import { type LambdaEndpoint, startLambda } from "./lambda-endpoint.ts";
 
 let aws: LambdaEndpoint;
@@ -247,6 +250,52 @@ describe.each(setups())("jobs that a Lambda function acknowledges over $name", (
       expect.stringContaining(`"attempt":1,"payload":${payload(1)}}`),
     ]);
     expect(await counters()).toEqual([0, 0]);
+  });
+
+  test("one that comes when its function has no time left goes back, and is not failed by that", async () => {
+    let runs = 0;
+    const jobs = [noop(() => new Promise(() => void runs++))];
+    const handler = deploy(jobs);
+    aws.behave({ kind: "answers", payload: "" });
+    await world.push("q", payload(1));
+    await app(jobs).drain();
+    await handler(aws.calls[0]?.event, { awsRequestId: "r", getRemainingTimeInMillis: () => 900 });
+    expect(runs).toBe(0);
+    expect((await waiting()).map(([text]) => text)).toEqual([
+      expect.stringContaining(`"attempt":1,"payload":${payload(1)}}`),
+    ]);
+    expect(await counters()).toEqual([0, 0]);
+  });
+
+  test("of a batch one that Redis tells nothing of does not end the invocation before the others have ended", async () => {
+    let isEnded = false;
+    let looks = 0;
+    const gate = createGate();
+    const jobs = [noop(() => gate.passed)];
+    const redis = carriedClient(world.client, async ({ names, deliver }) => {
+      if (names.includes("ZSCORE") && ++looks === 2) throw new StoreError("rejected", "NOPERM");
+      return deliver();
+    });
+    const handler = deploy(jobs, { redis });
+    aws.behave({ kind: "answers", payload: "" });
+    await world.push("q", payload(1), payload(2));
+    const batched = target({ batch: { size: 2, maxWaitMs: 10_000 } });
+    await world.app({ jobs: runOn(batched, jobs), logger }).drain();
+    const run = handler(aws.calls[0]?.event, { awsRequestId: "r", getRemainingTimeInMillis: () => 60_000 });
+    const ended = run.then(
+      () => "well",
+      (error: Error) => error.message,
+    );
+    void ended.then(() => {
+      isEnded = true;
+    });
+    await until(() => looks === 2);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isEnded).toBe(false);
+    gate.open();
+    expect(await ended).toBe("NOPERM");
+    expect(await counters()).toEqual([1, 0]);
+    expect(await waiting()).toHaveLength(1);
   });
 
   test.each([-3_600_000, 3_600_000])(
