@@ -33,6 +33,8 @@ export function createNodeSend(refusePrivateAddresses: boolean): HttpSend {
       request.once("close", () => {
         inFlight -= 1;
         lastUsedMs = performance.now();
+        // An answer that changes the protocol closes it, without an error.
+        reject(new Error("the connection was closed"));
       });
       request.on("error", reject);
       request.once("response", (response) => resolve(toAnswer(response)));
@@ -52,6 +54,8 @@ function toAnswer(response: IncomingMessage): HttpAnswer {
 
 /** Nobody has asked for a compressed answer, but some send one. */
 function decoded(response: IncomingMessage): AsyncIterable<Uint8Array> {
+  // Of nothing a decoder says that it broke off.
+  if (response.statusCode === 204 || response.headers["content-length"] === "0") return response;
   const { createGunzip, createInflate, createBrotliDecompress } = process.getBuiltinModule("node:zlib");
   const decoders: Readonly<Record<string, () => Transform>> = {
     gzip: createGunzip,
