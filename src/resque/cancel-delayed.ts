@@ -2,7 +2,7 @@ import { parseJson, stringifyJson } from "../core/json.ts";
 import type { CallOptions, RedisClient } from "./client.ts";
 import { toDelayedSeconds, toListName } from "./delay.ts";
 import { type DelayedItem, encodeItemForms } from "./delayed-item.ts";
-import { scanDelayed } from "./delayed-list.ts";
+import { type DelayedEntry, scanDelayed } from "./delayed-list.ts";
 import { moveDelayed as moveDelayedScript } from "./generated/move-delayed.generated.ts";
 import type { Keys } from "./keys.ts";
 
@@ -34,6 +34,38 @@ export interface TakenItem {
 /** One item in one list. */
 export interface Place extends TakenItem {
   readonly atSeconds: string;
+  /** Where it was seen in a long list, if it was seen there once. */
+  readonly seen?: { readonly index: number; readonly list: SeenList };
+}
+
+/** A list as it was seen. */
+interface SeenList {
+  length: number;
+}
+
+/** From so many items on it is worth while to know where in a list an item is. */
+const LONG_LIST = 200;
+
+/** Gathers the places of some of the items that are looked through, in their order. */
+export class Places {
+  readonly #found = new Map<string, Place>();
+  readonly #lists = new Map<string, SeenList>();
+
+  /** @param isMeant whether it is one of them */
+  note({ atSeconds, raw, queue = "" }: DelayedEntry, isMeant: boolean): void {
+    const list = this.#lists.get(atSeconds) ?? { length: 0 };
+    this.#lists.set(atSeconds, list);
+    const index = list.length++;
+    if (!isMeant) return;
+    const key = `${atSeconds} ${raw}`;
+    const place = { raw, queue, atSeconds };
+    // Of those that are alike the first one stands for all.
+    this.#found.set(key, this.#found.has(key) ? place : { ...place, seen: { index, list } });
+  }
+
+  list(): readonly Place[] {
+    return [...this.#found.values()];
+  }
 }
 
 /** Items that one call of the script handles. */
@@ -111,21 +143,18 @@ async function findByContent(
   }: { readonly cut: string | undefined; readonly rounded: string | undefined; readonly options: CallOptions },
 ): Promise<readonly Place[]> {
   const wanted = parseJson(stringifyJson(args));
-  const isMeant = (item: DelayedItem, atSeconds: string): item is DelayedItem & { readonly kind: "job" } =>
+  const isMeant = (item: DelayedItem, atSeconds: string): boolean =>
     item.kind === "job" &&
     item.class === className &&
     (queue === undefined || item.queue === queue) &&
     (cut === undefined || atSeconds === (item.isNodes ? rounded : cut)) &&
     isSameJson(item.args, wanted);
   const only = cut === undefined || rounded === undefined ? {} : { only: [...new Set([cut, rounded])] };
-  const found = new Map<string, Place>();
+  const places = new Places();
   for await (const entries of scanDelayed(client, keys, { ...options, ...only })) {
-    for (const entry of entries) {
-      const { atSeconds, raw } = entry;
-      if (isMeant(entry, atSeconds)) found.set(`${atSeconds} ${raw}`, { raw, queue: entry.queue, atSeconds });
-    }
+    for (const entry of entries) places.note(entry, isMeant(entry, entry.atSeconds));
   }
-  return [...found.values()];
+  return places.list();
 }
 
 /**
@@ -141,6 +170,8 @@ export async function takeDelayed(
 ): Promise<readonly TakenItem[]> {
   const prefixBytes = new TextEncoder().encode(keys.delayed("")).length - toListName("").length;
   const taken: TakenItem[] = [];
+  const gone = new Map<string, number>();
+  const goneOf = (atSeconds: string): number => gone.get(atSeconds) ?? 0;
   for (let at = 0; at < places.length; at += MAX_PLACES) {
     const some = places.slice(at, at + MAX_PLACES);
     const items = [...new Set(some.map(({ raw }) => raw))];
@@ -154,21 +185,28 @@ export async function takeDelayed(
         ...lists.map(keys.delayed),
       ],
       args: [
-        prefixBytes,
-        items.length,
-        toSeconds ?? "",
-        ...some.flatMap(({ raw, atSeconds }) => [items.indexOf(raw) + 1, lists.indexOf(atSeconds) + 1]),
+        ...[prefixBytes, items.length, toSeconds ?? "", lists.length],
+        ...lists.map((list) => lengthOf(some, list) - goneOf(list)),
+        ...some.flatMap(({ raw, atSeconds, seen }) => [
+          ...[items.indexOf(raw) + 1, lists.indexOf(atSeconds) + 1],
+          seen && seen.list.length >= LONG_LIST ? seen.index - goneOf(atSeconds) : "",
+        ]),
       ],
     };
     const [commands, counts] = (await client.script(call, usage ? { usage } : {})) as [number, number[]];
     if (usage) usage.commands += commands - 1;
     for (const [index, count] of counts.entries()) {
-      const { raw, queue } = some[index] as Place;
+      const { raw, queue, atSeconds } = some[index] as Place;
+      gone.set(atSeconds, goneOf(atSeconds) + count);
       for (let n = 0; n < count; n++) taken.push({ raw, queue });
     }
   }
   if (toSeconds !== undefined) await moveLocksOf(client, keys, taken, { toSeconds, usage });
   return taken;
+}
+
+function lengthOf(places: readonly Place[], list: string): number {
+  return places.find(({ atSeconds, seen }) => seen && atSeconds === list)?.seen?.list.length ?? 0;
 }
 
 /** The lock of a unique job must outlive its new time. Not in the same step: until it is done the lock tells the old one. */

@@ -6,7 +6,7 @@ import { publicEntries, root, sourceOf } from "../../scripts/entries.ts";
 
 /** kB that an entry may be in one file with all that it may ever load, minified and gzipped: its size, rounded up. */
 const LIMITS_KB: Readonly<Record<string, number>> = {
-  airlift: 75,
+  airlift: 76,
   "airlift/redis/upstash": 22.5,
   "airlift/redis/upstash (edge)": 5,
   "airlift/redis/ioredis": 50.5,

@@ -93,6 +93,13 @@ export const OPERATE_SCENES: readonly Scene[] = [
       const moved = await app.delayed.reschedule({ ids: [delayed.id] }, Date.now() + 2 * HOUR_MS);
       expect(moved).toMatchObject({ rescheduled: 1 });
       expect(await app.delayed.cancel({ class: "Noop", args: [12], queue: "q" })).toMatchObject({ cancelled: 1 });
+      // Of one second, two of them alike.
+      const many = Array.from({ length: 300 }, (_, n) => ({ queue: "q", class: "Many", args: [Math.max(n, 1)] }));
+      const at = Date.now() + HOUR_MS;
+      await createStage(stage.world, stage.world.client)
+        .app({ jobs })
+        .enqueueAll(many.map((job) => ({ ...job, at })));
+      expect(await app.delayed.cancel({ class: "Many" })).toMatchObject({ cancelled: 300 });
       expect(await app.queues.removeJobs("q", { class: "Noop", args: [2] })).toMatchObject({ removed: 2 });
       await app.queues.clear("q");
       await app.queues.remove("z");

@@ -3,6 +3,7 @@ import {
   cancelDelayed,
   type DelayedMatch,
   type Place,
+  Places,
   rescheduleDelayed,
   type TakenItem,
   takeDelayed,
@@ -102,7 +103,7 @@ async function findPlaces(
   const missing = new Set(ids);
   const seconds = at === undefined ? undefined : [Math.floor(Number(at) / 1_000), Math.round(Number(at) / 1_000)];
   const only = className === undefined ? ids.map((id) => ID.exec(id)?.[1] as string) : seconds?.map(String);
-  const found = new Map<string, Place>();
+  const found = new Places();
   const isMeant = async (entry: DelayedEntry): Promise<boolean> =>
     className === undefined
       ? missing.delete(await idOf(entry))
@@ -111,12 +112,9 @@ async function findPlaces(
         (queue === undefined || entry.queue === queue) &&
         (seconds === undefined || entry.atSeconds === String(seconds[entry.isNodes ? 1 : 0]));
   for await (const entries of scanDelayed(client, keys, only ? { only: [...new Set(only)] } : {})) {
-    for (const entry of entries) {
-      const { raw, atSeconds, queue = "" } = entry;
-      if (await isMeant(entry)) found.set(`${atSeconds} ${raw}`, { raw, queue, atSeconds });
-    }
+    for (const entry of entries) found.note(entry, await isMeant(entry));
   }
-  return { places: [...found.values()], missing: [...missing] };
+  return { places: found.list(), missing: [...missing] };
 }
 
 async function toDelayedJob(entry: DelayedEntry): Promise<DelayedJob> {
