@@ -44,6 +44,8 @@ const PASSING = [
   ],
   ...["EFSMountConnectivityException", "S3FilesMountConnectivityException", "S3FilesMountTimeoutException"],
   ...["RequestTimeTooSkewed", "RequestExpired"],
+  // The chain of invocations that this drain belongs to is too long: the next tick begins another.
+  "RecursiveInvocationException",
 ];
 /** What failed before the request left: the function cannot have run. */
 const UNSENT = ["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"];

@@ -1,3 +1,4 @@
+import { parseJson } from "../core/json.ts";
 import { RemoteJobError } from "../core/remote-job-error.ts";
 
 /** What `Invoke` answers, as far as it is read. */
@@ -26,7 +27,7 @@ export function readInvocation({ FunctionError: kind, Payload }: Invocation): un
 
 function parse(text: string): unknown {
   try {
-    return text === "" ? undefined : JSON.parse(text);
+    return text === "" ? undefined : parseJson(text);
   } catch {
     // A custom runtime may answer anything.
     return text;

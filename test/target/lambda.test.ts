@@ -160,11 +160,11 @@ describe("the failure table of a synchronous function", () => {
   });
 
   test("returns a result: kept, if the job's status is", async () => {
-    aws.behave({ kind: "answers", payload: '{"pages":3}' });
+    aws.behave({ kind: "answers", payload: '{"pages":3,"id":12345678901234567890}' });
     await world.push("q", '{"class":"Noop","args":[],"airlift":{"id":"a"}}');
     const app = world.app({ jobs: [job()], status: { ttlMs: 60_000, results: true } });
     await app.drain();
-    expect(await app.job("a")).toMatchObject({ state: "done", result: { pages: 3 } });
+    expect(await app.job("a")).toMatchObject({ state: "done", result: { pages: 3, id: 12345678901234567890n } });
   });
 
   test("throws in Node: failed by type, message and stack", async () => {
@@ -233,6 +233,7 @@ describe("the failure table of a synchronous function", () => {
     [409, "SnapStartNotReadyException"],
     [408, "EFSMountTimeoutException"],
     [403, "RequestTimeTooSkewed"],
+    [400, "RecursiveInvocationException"],
   ])("is refused for a while, %s %s: again in some seconds, no attempt counted", async (status, type) => {
     aws.behave({ kind: "refuses", status, ...(type !== undefined && { type }), message: "Rate Exceeded." });
     const beforeMs = Date.now();
@@ -258,7 +259,6 @@ describe("the failure table of a synchronous function", () => {
     [404, "ResourceNotFoundException", "Function not found: arn:aws:lambda:eu-west-1:1:function:worker"],
     [403, "AccessDeniedException", "User: arn:aws:iam::1:user/u is not authorized to perform: lambda:InvokeFunction"],
     [400, "InvalidParameterValueException", "bad qualifier"],
-    [400, "RecursiveInvocationException", "recursive loop"],
     [502, "KMSAccessDeniedException", "no access to the key"],
     [502, "InvalidZipFileException", "no zip"],
     [413, "RequestTooLargeException", "must be smaller"],
