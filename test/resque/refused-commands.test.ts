@@ -3,7 +3,14 @@ import { OK } from "../../src/core/outcome.ts";
 import { createRegistry } from "../../src/core/registry.ts";
 import type { Claim, Settlement } from "../../src/core/store.ts";
 import { ioredis } from "../../src/redis/ioredis.ts";
-import type { RedisClient } from "../../src/resque/client.ts";
+import { createAckStore } from "../../src/resque/ack.ts";
+import type { LuaScript, RedisClient } from "../../src/resque/client.ts";
+import { beatDrain } from "../../src/resque/generated/beat-drain.generated.ts";
+import { readSlots } from "../../src/resque/generated/read-slots.generated.ts";
+import { releaseLease } from "../../src/resque/generated/release-lease.generated.ts";
+import { writeStatuses } from "../../src/resque/generated/write-statuses.generated.ts";
+import { parsePayload } from "../../src/resque/payload.ts";
+import { freeLocks, moveLocks } from "../../src/resque/unique-lock.ts";
 import {
   failed,
   ok,
@@ -253,6 +260,110 @@ describe.skipIf(!setup)("a user whom the server refuses one command", () => {
     await world.send(["DEL", world.keys.queue("b")]);
     expect(await next.store.recover(dead)).toEqual({ requeued: 1, failed: 0 });
     expect(await world.queued("a")).toEqual([payload(1)]);
+  });
+
+  describe("is told so", () => {
+    const script = (lua: LuaScript, keys: readonly string[], args: readonly (string | number)[]) => () =>
+      client.script({ script: lua, keys, args });
+    /** A drain that holds a job under a limit. */
+    const openDrain = async (): Promise<TestDrain> => {
+      const registry = createRegistry([{ class: "Noop", limit: { running: 9 }, perform: () => undefined }]);
+      const drain = world.drain({ client, queues: ["a"], registry, nowMs: Date.now });
+      await world.push("a", payload(1));
+      await drain.store.exchange({ seq: 1, attempt: 1, settle: [], fill: [0] });
+      return drain;
+    };
+    const lock = { key: "lock", id: "s1" };
+    const setLock = () => world.send(["SET", lock.key, "9.7.s1"]);
+
+    test.each<readonly [string, readonly string[], () => Promise<() => Promise<unknown>>]>([
+      [
+        "that it beats",
+        ["exists", "time", "zadd", "hset", "mset"],
+        async () => {
+          const { member, own } = await openDrain();
+          const keys = [world.keys.drains, world.keys.heartbeats, own.started[0] as string, own.stats[0] as string];
+          return script(beatDrain, keys, [member, 60_000, "now", own.ids.length, ...own.ids, 3]);
+        },
+      ],
+      ["that it closes", ["mget", "del", "srem", "hdel", "zrem"], async () => (await openDrain()).store.close],
+      [
+        "that it closes but for a slot that is not its own",
+        ["del"],
+        async () => {
+          const { own, store } = await openDrain();
+          await world.send(["SET", own.slots[1] as string, "somebody's"]);
+          return store.close;
+        },
+      ],
+      [
+        "that it recovers another",
+        ["zscore", "exists", "hmget", "mget", "srem", "hdel", "zrem"],
+        async () => {
+          await openDrain();
+          await world.send(["SET", world.keys.pruning, "1"]);
+          await world.endLeases();
+          const { store } = world.drain({ client, nowMs: Date.now });
+          const [dead] = (await store.survey()).dead;
+          if (!dead) throw new Error("the drain is not there");
+          return () => store.recover(dead);
+        },
+      ],
+      ["that it looks into slots", ["mget"], async () => script(readSlots, (await openDrain()).own.slots, [9])],
+      [
+        "that it plans others",
+        ["get", "time", "zcount", "mget", "llen", "set"],
+        async () => {
+          await world.push("a", ...payloads(9));
+          const { store } = world.drain({ client, queues: ["a"] });
+          return () => store.planSiblings({ threshold: 1, maxDrains: 9, ttlMs: 9_000 });
+        },
+      ],
+      [
+        "that it releases a lease",
+        ["get", "del"],
+        async () => {
+          await world.send(["SET", "lease", "holder"]);
+          return script(releaseLease, ["lease"], ["holder"]);
+        },
+      ],
+      ["that it frees locks", ["mget", "del"], async () => setLock().then(() => () => freeLocks(client, [lock]))],
+      [
+        "that it frees locks of jobs without an id",
+        ["time"],
+        async () => setLock().then(() => () => freeLocks(client, [{ ...lock, id: "" }])),
+      ],
+      [
+        "that it moves locks",
+        ["mget", "pttl", "set"],
+        async () => setLock().then(() => () => moveLocks(client, [lock], 8)),
+      ],
+      [
+        "that it writes a status",
+        ["mget", "set"],
+        async () => {
+          await world.send(["SET", "slot", '{"claim":"d.1"}']);
+          return script(writeStatuses, ["slot", "status"], ["d.1", 9_000, 0, '"state":"running"}']);
+        },
+      ],
+      [
+        "that it acknowledges a job",
+        ["zscore"],
+        async () => {
+          const acks = createAckStore({ client, keys: world.keys, registry: createRegistry([]), nowMs: Date.now });
+          const ack = { head: '{"id":"d.1","queue":"a","payload":', cut: 0, append: "" };
+          return () => acks.settle({ ack, queue: "a", job: parsePayload(payload(1)), outcome: OK, worker: "w" });
+        },
+      ],
+    ])("%s", async (_what, commands, prepare) => {
+      for (const command of commands) {
+        await world.flush();
+        await refuse("debug");
+        const run = await prepare();
+        await world.send(["ACL", "SETUSER", "someone", `-${command}`]);
+        await expect(run(), command).rejects.toThrow(/can't run this command/);
+      }
+    });
   });
 
   test("is told that handing out was refused, and why", async () => {
