@@ -12,7 +12,7 @@ import { toDelayedSeconds } from "../delay.ts";
 import { countDelayed, type DelayedEntry, listDelayed, scanDelayed } from "../delayed-list.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { isTooDeep, type JobSummary } from "./listed-job.ts";
-import { checkNames, checkPage, checkText, type PageOptions } from "./page.ts";
+import { checkInstant, checkNames, checkPage, checkText, type PageOptions } from "./page.ts";
 import { forgetJobs } from "./removed-jobs.ts";
 
 /** A delayed job, whoever of resque-scheduler, node-resque and Airlift wrote it. */
@@ -140,9 +140,7 @@ function checkSelection(what: string, selection: DelayedSelection): DelayedMatch
   }
   if (queue !== undefined) checkText(what, "queue", queue);
   if (args !== undefined && !Array.isArray(args)) throw new UsageError(`${what}: args: expected an array`);
-  if (at !== undefined && !Number.isFinite(Number(at))) {
-    throw new UsageError(`${what}: at: expected an instant in ms since the epoch, or a Date, got ${String(at)}`);
-  }
+  checkInstant(what, "at", at);
   if (ids !== undefined) {
     if (args ?? queue ?? at) throw new UsageError(`${what}: args, queue and at: expected with a class only`);
     checkIds(what, ids);

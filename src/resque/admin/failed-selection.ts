@@ -1,6 +1,6 @@
 import { UsageError } from "../../core/errors.ts";
 import type { FailedJob } from "./failed-job.ts";
-import { checkIndex, checkNames, checkText } from "./page.ts";
+import { checkIndex, checkInstant, checkNames, checkText } from "./page.ts";
 import { needleOf } from "./read-list.ts";
 
 /** Which failed jobs: those that meet all that is given. */
@@ -49,8 +49,8 @@ export function createFailedMatcher(what: string, filter: FailedFilter): FailedM
   if (filter.retried !== undefined && typeof filter.retried !== "boolean") {
     throw new UsageError(`${what}: retried: expected true or false, got ${JSON.stringify(filter.retried)}`);
   }
-  const sinceMs = toMs(what, "since", filter.since) ?? Number.NEGATIVE_INFINITY;
-  const untilMs = toMs(what, "until", filter.until) ?? Number.POSITIVE_INFINITY;
+  const sinceMs = checkInstant(what, "since", filter.since) ?? Number.NEGATIVE_INFINITY;
+  const untilMs = checkInstant(what, "until", filter.until) ?? Number.POSITIVE_INFINITY;
   const isTimed = filter.since !== undefined || filter.until !== undefined;
   const error = filter.error?.toLowerCase();
   return {
@@ -93,13 +93,4 @@ export function checkIds(what: string, ids: readonly unknown[]): void {
   const wrong = ids.find((id) => typeof id !== "string" || !/^[0-9a-f]{12,40}$/.test(id));
   if (wrong === undefined) return;
   throw new UsageError(`${what}: ids: expected 12 to 40 digits 0-9 a-f, got ${JSON.stringify(wrong)}`);
-}
-
-function toMs(what: string, name: string, instant: number | Date | undefined): number | undefined {
-  if (instant === undefined) return undefined;
-  const ms = Number(instant);
-  if (Number.isFinite(ms)) return ms;
-  throw new UsageError(
-    `${what}: ${name}: expected an instant in ms since the epoch, or a Date, got ${String(instant)}`,
-  );
 }

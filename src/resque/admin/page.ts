@@ -39,3 +39,11 @@ export function checkText(what: string, name: string, value: unknown): string {
   if (typeof value === "string" && value !== "") return value;
   throw new UsageError(`${what}: ${name}: expected a text that is not empty, got ${JSON.stringify(value)}`);
 }
+
+/** @throws UsageError for anything but a date or ms since the epoch: null or a text would be some time in 1970 */
+export function checkInstant(what: string, name: string, value: unknown): number | undefined {
+  const ms = value instanceof Date ? value.getTime() : value;
+  if (ms === undefined || Number.isFinite(ms)) return ms as number | undefined;
+  const given = typeof value === "string" ? JSON.stringify(value) : String(value);
+  throw new UsageError(`${what}: ${name}: expected an instant in ms since the epoch, or a Date, got ${given}`);
+}

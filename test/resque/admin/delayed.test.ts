@@ -138,6 +138,8 @@ describe.each(setups())("delayed jobs over $name", (setup) => {
     [{ ids: ["1-0123456789ab"], queue: "a" }, /args, queue and at: expected with a class only/],
     [{ ids: ["abc"] }, /ids: expected <seconds>-<12 digits 0-9 a-f>, got "abc"/],
     [{ class: "A", at: Number.NaN }, /at: expected an instant/],
+    [{ class: "A", at: null }, /at: expected an instant in ms since the epoch, or a Date, got null/],
+    [{ class: "A", at: true }, /at: expected an instant/],
     [{ class: "A", args: {} }, /args: expected an array/],
   ])("refuse %o", async (selection, message) => {
     // Wrong on purpose.

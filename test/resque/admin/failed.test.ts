@@ -159,6 +159,8 @@ describe.each(setups())("failed jobs over $name", (setup) => {
       [{ order: "up" }, /order: expected "newest" or "oldest", got "up"/],
       [{ class: "" }, /class: expected a text that is not empty, got ""/],
       [{ since: Number.NaN }, /since: expected an instant/],
+      [{ until: null }, /until: expected an instant in ms since the epoch, or a Date, got null/],
+      [{ since: "2026" }, /since: expected an instant in ms since the epoch, or a Date, got "2026"/],
       [{ until: new Date("x") }, /until: expected an instant/],
       [{ retried: "yes" }, /retried: expected true or false, got "yes"/],
       [{ klass: "A" }, /unknown option "klass"; expected list, order/],
@@ -310,6 +312,8 @@ describe.each(setups())("failed jobs over $name", (setup) => {
     });
 
     test.each([
+      // As the time at which an epoch begins it would mean all of them.
+      [{ since: null }, /failed.retry: since: expected an instant/],
       [{}, /failed.retry: expected ids, a filter \(class, queue, error, since, until, retried\), or all: true/],
       [{ list: "failed" }, /expected ids, a filter/],
       [{ ids: [] }, /ids: expected 1 to 1000/],
