@@ -86,9 +86,19 @@ describe.each(setups())("promotion beside others over $name", (kind) => {
       expect((await world.bytes("resque:queue:q"))[0]).toBe('{"class":"A","args":["\xfe"]}');
     });
 
+    test("all is gone and one for another queue has come, it too with bytes that no client sees", async () => {
+      const one = Buffer.from('{"class":"A","args":["\xff"],"queue":"q"}', "latin1");
+      const other = Buffer.from('{"class":"A","args":["\xff"],"queue":"b"}', "latin1");
+      await world.send(["DEL", LIST], ["RPUSH", LIST, one]);
+      const client = interrupted(() => world.send(["DEL", LIST], ["RPUSH", LIST, other]));
+      expect(await world.promote({ client })).toMatchObject({ promoted: 1, failed: 0, nextDueMs: undefined });
+      expect(await world.bytes("resque:queue:b")).toEqual(['{"class":"A","args":["\xff"]}']);
+    });
+
     test("a resque-scheduler becomes the leader", async () => {
       const client = interrupted(() => world.send(["SET", world.keys.rubySchedulerLock, "host:1"]));
-      expect(await world.promote({ client })).toMatchObject({ promoted: 0, nextDueMs: NOW_MS + 5_000 });
+      const ended = await world.promote({ client });
+      expect(ended).toMatchObject({ promoted: 0, failed: 0, nextDueMs: NOW_MS + 5_000, requests: 3 });
       expect(await world.queued("q")).toEqual([]);
       expect((await world.everything())[LIST]).toEqual(items);
     });
@@ -194,7 +204,12 @@ describe.skipIf(!setup)("promotion, refused a command", () => {
     await world.delay(NOW_SECONDS + 1, items[0] as string);
     await world.wait(NOW_MS, "a", payload("#8#"));
     await world.wait(NOW_MS, "b", payload("#9#"));
+    // What was there before is not what is taken back.
+    await world.send(["RPUSH", world.keys.failed, '"#10#"'], ["RPUSH", world.keys.queue("b"), payload("#11#")]);
   };
+  /** Jobs that have failed, as the statistics tell it. */
+  const counted = (): Promise<(string | null)[]> =>
+    Promise.all([world.get(world.keys.processed), world.get(world.keys.failures)]);
 
   const COMMANDS = [
     "sadd",
@@ -219,10 +234,25 @@ describe.skipIf(!setup)("promotion, refused a command", () => {
         expect(error).toMatchObject({ name: "StoreError", message: expect.stringMatching(/user/i) });
       });
       expect(await census()).toEqual(before);
+      const failures = (await world.failed()).length - 1;
+      expect((await counted()).map(Number)).toEqual([failures, failures]);
     }
     await world.promote();
     expect(await census()).toEqual(before);
-    expect([...(await world.queued("a")), ...(await world.queued("b"))]).toHaveLength(9);
+    expect([...(await world.queued("a")), ...(await world.queued("b"))]).toHaveLength(10);
+    expect(await counted()).toEqual(["1", "1"]);
+  });
+
+  test.each(["sadd", "rpush", "zrem"])("%s, tells it of jobs that wait for their next attempt", async (command) => {
+    await world.wait(NOW_MS, "q", payload(1));
+    await expect(world.promote({ client: await refuse(command) })).rejects.toThrow(/user/i);
+    expect(await world.promote()).toMatchObject({ promoted: 1 });
+  });
+
+  test("hdel, moves a job whose place under a limit ends with its lease", async () => {
+    await world.wait(NOW_MS, "q", payload(1), { detached: true, limited: true });
+    expect(await world.promote({ client: await refuse("hdel") })).toMatchObject({ promoted: 1, failed: 0 });
+    expect(await world.queued("q")).toEqual([payload(1)]);
   });
 
   test("because the database is full, changes nothing", async () => {

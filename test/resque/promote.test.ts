@@ -103,6 +103,35 @@ describe.each(setups())("promotion over $name", (kind) => {
       expect(await world.keyNames()).not.toContain(`resque:timestamps:${rubyItem("q", 2)}`);
     });
 
+    test("takes one that comes alone, and keeps the book of its other time", async () => {
+      const item = rubyItem("q", 1);
+      await world.delay(NOW_SECONDS, item);
+      await world.delay(NOW_SECONDS + 9, item);
+      expect(await world.promote()).toMatchObject({ promoted: 1, nextDueMs: NOW_MS + 9_000 });
+      expect(await world.everything()).toEqual({
+        "resque:queues": { q: true },
+        "resque:queue:q": [payload(1)],
+        "resque:delayed_queue_schedule": { [NOW_SECONDS + 9]: String(NOW_SECONDS + 9) },
+        [`resque:delayed:${NOW_SECONDS + 9}`]: [item],
+        [`resque:timestamps:${item}`]: { [`delayed:${NOW_SECONDS + 9}`]: true },
+      });
+    });
+
+    test("a key that should be a list, or a book, and is none stays, and keeps nothing back", async () => {
+      const { keys } = world;
+      await world.delay(NOW_SECONDS - 2, "gone");
+      await world.send(["SET", keys.delayed(NOW_SECONDS - 2), "x"], ["DEL", keys.timestamps("gone")]);
+      await world.delay(NOW_SECONDS - 1, rubyItem("q", 1));
+      await world.send(["SET", keys.timestamps(rubyItem("q", 1)), "y"]);
+      expect(await world.promote()).toMatchObject({ promoted: 1, failed: 0, nextDueMs: undefined });
+      expect(await world.everything()).toEqual({
+        "resque:queues": { q: true },
+        "resque:queue:q": [payload(1)],
+        [keys.delayed(NOW_SECONDS - 2)]: "x",
+        [keys.timestamps(rubyItem("q", 1))]: "y",
+      });
+    });
+
     test("strikes seconds off the schedule that hold nothing any more, as Ruby's removal leaves them", async () => {
       await world.send(["ZADD", world.keys.delayedSchedule, NOW_SECONDS - 5, NOW_SECONDS - 5]);
       await world.delay(NOW_SECONDS + 5, rubyItem("q", 1));
@@ -141,7 +170,7 @@ describe.each(setups())("promotion over $name", (kind) => {
     test("puts a job whose queue has no name, or a key that is no list, into failed", async () => {
       await world.send(["SET", world.keys.queue('b"'), "x"]);
       const latin = Buffer.from('{"class":"A","args":["\xff"],"queue":"\xfe"}', "latin1");
-      await world.delay(NOW_SECONDS, rubyItem('b"', 1), latin, rubyItem("q", 2));
+      await world.delay(NOW_SECONDS, latin, rubyItem('b"', 1), rubyItem("q", 2));
       expect(await world.promote()).toMatchObject({ promoted: 1, failed: 2, nextDueMs: undefined });
       expect(await world.queued("q")).toEqual([payload(2)]);
       expect(await world.failed()).toMatchObject([
@@ -255,6 +284,19 @@ describe.each(setups())("promotion over $name", (kind) => {
       expect(Buffer.from(entry?.payload.args[0] as string, "latin1")).toEqual(member);
     });
 
+    test.each([
+      '{"id":"a","queue":"q","attempt":2}',
+      '{"id":"a","queue":"q","attempt":2,"payload":{"class":"A"',
+      '{"id":"a","queue":"unnamed","attempt":2}',
+      '{"id":"a","queue":"unnamed","attempt":2,"payload":{"class":"A"',
+    ])("fails one that is cut short, whether its queue is known or not: %s", async (member) => {
+      await world.send(["ZADD", world.keys.retries, 1, member]);
+      expect(await world.promote()).toMatchObject({ promoted: 0, failed: 1, nextDueMs: undefined });
+      expect(await world.failed()).toMatchObject([
+        { payload: { class: "MalformedPayload", args: [member] }, queue: "" },
+      ]);
+    });
+
     test("moves thousands, stops at so many jobs, and says that more are due", async () => {
       const members = Array.from({ length: 1_700 }, (_, n) => [
         n,
@@ -296,6 +338,12 @@ describe.each(setups())("promotion over $name", (kind) => {
       expect((await world.promote()).requests).toBe(1);
       await world.delay(NOW_SECONDS, rubyItem("q", 0));
       expect((await world.promote()).requests).toBe(3);
+      await world.delay(NOW_SECONDS, rubyItem("q", 0));
+      expect(await spend()).toBe(5 + 7 + 1 + 2);
+      // Its book tells of another time, so it loses a line and is not removed.
+      await world.delay(NOW_SECONDS + 9, rubyItem("q", 0));
+      await world.delay(NOW_SECONDS, rubyItem("q", 0));
+      expect(await spend()).toBe(5 + 7 + 1 + 2 + 1);
     });
   });
 });
