@@ -68,6 +68,14 @@ describe.each(setups().filter(({ server }) => server === "redis-server"))("what 
     expect(await steady(open({ rate: { jobs: 99, periodMs: MINUTE_MS }, by: [0] }, { slots: 100 }))).toBe(8);
   });
 
+  test("a key of a rate that is new: one more", async () => {
+    const drain = open({ rate: { jobs: 99, periodMs: MINUTE_MS }, by: [0] });
+    await world.push("q", send("a"), send("b"), send("b"));
+    const { claims } = await drain.fill(1);
+    // EVALSHA, MGET, INCRBY, LPOP, HMGET, TIME, HSET, HRANDFIELD, MSET
+    expect(await cost(() => drain.exchange({ settle: claims.map(ok), fill: [0] }), drain)).toBe(9);
+  });
+
   test("both: 6 more", async () => {
     await world.push("q", ...sends(300));
     expect(await steady(open({ running: 100, rate: { jobs: 999, periodMs: MINUTE_MS } }, { slots: 100 }))).toBe(11);

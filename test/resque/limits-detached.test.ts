@@ -156,6 +156,18 @@ describe.each(setups())("places of detached jobs over $name", (kind) => {
     expect(await drain.fill(1)).toMatchObject({ claims: [], isLimited: true });
   });
 
+  test.runIf(kind.server === "redis-server")(
+    "one that Redis' Lua cannot read, not even its class, is handed over all the same, and holds none",
+    async () => {
+      await world.push("q", `{"args":[${"[".repeat(1_100)}${"]".repeat(1_100)}],"class":"Send"}`);
+      const drain = open();
+      const held = await detach(drain);
+      expect(await running()).toEqual({});
+      expect(await end(drain, held, { kind: "ok" })).toBe(true);
+      expect(await world.keyNames()).not.toContain(world.keys.retries);
+    },
+  );
+
   test("a repeated hand-over changes nothing, not even after the acknowledgement", async () => {
     await world.push("q", send(0));
     const drain = open();

@@ -262,6 +262,17 @@ describe.skipIf(!setup)("a user whom the server refuses one command", () => {
     expect(await world.queued("a")).toEqual([payload(1)]);
   });
 
+  test("has its jobs started under a rate, though what tidies up behind it is refused", async () => {
+    const limit = { rate: { jobs: 9, periodMs: 60_000 } };
+    const registry = createRegistry([{ class: "Noop", limit, perform: () => undefined }]);
+    await refuse("hrandfield");
+    await world.push("a", payload(1));
+    const { store } = world.drain({ client, queues: ["a"], registry });
+    const { claims } = await store.exchange({ seq: 1, attempt: 1, settle: [], fill: [0] });
+    expect(raws(claims)).toEqual([payload(1)]);
+    expect(await world.keyNames()).toContain(world.keys.starts);
+  });
+
   describe("is told so", () => {
     const script = (lua: LuaScript, keys: readonly string[], args: readonly (string | number)[]) => () =>
       client.script({ script: lua, keys, args });
