@@ -1,6 +1,7 @@
 import { UsageError } from "../../core/errors.ts";
-import { stringifyJson } from "../../core/json.ts";
+import { parseJson, stringifyJson } from "../../core/json.ts";
 import { clearList as clearListScript } from "../generated/clear-list.generated.ts";
+import { isSameJson } from "../same-json.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { removeEntries } from "./change-failed.ts";
 import { checkIds } from "./failed-selection.ts";
@@ -106,16 +107,7 @@ function createMatcher(what: string, selection: QueuedSelection): (job: QueuedJo
   }
   checkText(what, "class", className);
   if (args !== undefined && !Array.isArray(args)) throw new UsageError(`${what}: args: expected an array`);
-  const text = args && stringifyJson(args);
-  return (job) => job.class === className && (text === undefined || isSame(job, text));
-}
-
-/** As values: producers write the same arguments in different ways. */
-function isSame({ args }: QueuedJob, text: string): boolean {
-  try {
-    return args !== undefined && stringifyJson(args) === text;
-  } catch {
-    // A number that only JSON can hold.
-    return false;
-  }
+  // As values: producers write the same arguments in different ways.
+  const wanted = args && parseJson(stringifyJson(args));
+  return (job) => job.class === className && (wanted === undefined || isSameJson(job.args, wanted));
 }

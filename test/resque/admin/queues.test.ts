@@ -101,15 +101,23 @@ describe.each(setups())("queues over $name", (setup) => {
       '{ "args" : [1.0, {"a":"\\u00e9"}], "class":"Add"}',
       '{"class":"Add","queue":"q","args":[1,{"a":"é"}]}',
     ];
+    const swapped = [
+      '{"class":"Add","args":[{"b":1.0e+16,"a":[]}]}',
+      '{"class":"Add","args":[{"a":[],"b":10000000000000000}]}',
+    ];
     const others = [
       '{"class":"Add","args":[1]}',
       '{"class":"Add","args":[1,{"a":"e"}]}',
       '{"class":"Add","args":[1e400]}',
+      '{"class":"Add","args":[{"a":[],"b":10000000000000001}]}',
     ];
-    await world.push("q", ...same, ...others, same[0] as string);
+    await world.push("q", ...same, ...swapped, ...others, same[0] as string);
     expect(await removeQueuedJobs(world.context, "q", { class: "Add", args: [1, { a: "é" }] })).toMatchObject({
       removed: 4,
     });
+    expect(await world.queued("q")).toEqual([...swapped, ...others]);
+    const args = [{ a: [], b: 1e16 }];
+    expect(await removeQueuedJobs(world.context, "q", { class: "Add", args })).toMatchObject({ removed: 2 });
     expect(await world.queued("q")).toEqual(others);
   });
 
