@@ -1,3 +1,4 @@
+import { parseJson, stringifyJson } from "../core/json.ts";
 import { encodePayload } from "../resque/payload.ts";
 import { parseRubyTime } from "../resque/ruby-time.ts";
 import type { RubyScheduleConfig } from "../resque/scheduler.ts";
@@ -29,7 +30,7 @@ const FIRSTS = ["first", "first_time", "first_at", "first_in"];
 export function parseRubySchedule(name: string, json: string, context: RubyScheduleContext): RubySchedule {
   let config: unknown;
   try {
-    config = JSON.parse(json);
+    config = parseJson(json);
   } catch {
     return { kind: "problem", problem: "it is not valid JSON", config: undefined };
   }
@@ -90,7 +91,7 @@ const MAX_WRITTEN_CHARS = 200;
 export function written(value: unknown): string {
   let text: string;
   try {
-    text = String(JSON.stringify(value));
+    text = String(stringifyJson(value));
   } catch {
     return "something nested too deeply";
   }

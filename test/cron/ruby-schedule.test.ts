@@ -35,6 +35,18 @@ test.each([
   expect(schedule({ ...base, args }).argsAt(NOW_MS)).toEqual(expected);
 });
 
+test("integers that a double does not hold stay what they are", () => {
+  const json = '{"every":"1h","class":"A","queue":"q","args":[12345678901234567890,{"id":-9007199254740993}]}';
+  const parsed = parseRubySchedule("a name", json, CONTEXT);
+  expect(parsed.kind === "schedule" && parsed.schedule.argsAt(NOW_MS)).toEqual([
+    12345678901234567890n,
+    { id: -9007199254740993n },
+  ]);
+  expect(parseRubySchedule("a name", json.replace('"1h"', "[12345678901234567890,{}]"), CONTEXT)).toMatchObject({
+    problem: "every: [12345678901234567890,{}]: expected a text",
+  });
+});
+
 test("cron comes before every, and an empty one is none", () => {
   const when = (config: object) => schedule({ ...base, ...config }).timetable.text;
   expect(when({})).toBe("every 1h");
