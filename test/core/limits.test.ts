@@ -300,6 +300,7 @@ describe("options of a limit", () => {
     [{ rate: { jobs: 1, periodMs: 0 } }, /rate: expected/],
     [{ rate: { jobs: 1, periodMs: 1, per: 1 } }, /rate: expected/],
     [{ rate: 9 }, /rate: expected/],
+    [{ running: 1, rate: null }, /rate: expected/],
     [{ running: 1, by: "tenant" }, /by: expected a path of indexes and names, 1 to 10 of them/],
     [{ running: 1, by: [] }, /by: expected a path/],
     [{ running: 1, by: [-1] }, /by: expected a path/],
