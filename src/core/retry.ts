@@ -107,7 +107,7 @@ export function backoffMs(backoff: Backoff, { error, job, retries, random }: Fai
     throw new TypeError(`retry.backoff: expected a number of milliseconds from 0 on, got ${String(waitMs)}`);
   }
   const own = backoff === "exponential" ? { firstMs: 5_000 } : backoff;
-  const { firstMs, factor = 2, maxMs = HOUR_MS, jitter = 0.5 } = own;
+  const { firstMs, factor = 2, maxMs = Math.max(HOUR_MS, firstMs), jitter = 0.5 } = own;
   // Nothing, however often, is nothing: also once the factor is beyond all numbers.
   const waitMs = Math.min(firstMs * factor ** (n - 1) || 0, maxMs);
   return Math.round(waitMs * (1 - jitter * random()));
@@ -119,7 +119,8 @@ export function retryAfterMs({ error, nowMs }: Pick<FailedAttempt, "error" | "no
     const { retryAfterMs: ms, retryAfter, headers, response } = Object(error);
     if (Number.isFinite(ms)) return ms;
     const text = retryAfter ?? readHeader(headers) ?? readHeader(response?.headers);
-    return Number.isFinite(Number(text)) ? Number(text) * 1_000 : Date.parse(String(text)) - nowMs || 0;
+    // A date has a number, too, which is none of seconds.
+    return typeof text !== "object" && Number.isFinite(Number(text)) ? Number(text) * 1_000 : Date.parse(String(text)) - nowMs || 0;
   } catch {
     // Whatever was thrown may be anything.
     return 0;

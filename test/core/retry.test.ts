@@ -42,6 +42,8 @@ describe("backoff", () => {
 
   test("an exponential one of one's own", () => {
     expect(waits({ firstMs: 100, factor: 3, maxMs: 1_000, jitter: 0 }, 4, 0.9)).toEqual([100, 300, 900, 1_000]);
+    // A limit that nobody has set makes no wait shorter than the first.
+    expect(waits({ firstMs: 7_200_000, jitter: 0 }, 2, 0.9)).toEqual([7_200_000, 7_200_000]);
   });
 
   // gocraft/work worker.go: defaultBackoffCalculator, fails from 1.
@@ -145,6 +147,7 @@ describe("a policy", () => {
       ["a response's headers", { response: { headers: headers("4") } }, 4_000],
       ["a response's headers, its own being null", { headers: null, response: { headers: headers("4") } }, 4_000],
       ["plain headers, one of which is called get", { headers: { get: "x", "retry-after": "2" } }, 2_000],
+      ["a date of JavaScript's", { retryAfter: new Date(NOW_MS + 90_000) }, 90_000],
       ["a date", { headers: headers(new Date(NOW_MS + 90_000).toUTCString()) }, 90_000],
     ])("of an error's %s", (_what, members, afterMs) => {
       const error = Object.assign(new Error("429"), members);
