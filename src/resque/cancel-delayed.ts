@@ -5,6 +5,7 @@ import { type DelayedItem, encodeItemForms } from "./delayed-item.ts";
 import { type DelayedEntry, scanDelayed } from "./delayed-list.ts";
 import { moveDelayed as moveDelayedScript } from "./generated/move-delayed.generated.ts";
 import type { Keys } from "./keys.ts";
+import { readOwn } from "./payload.ts";
 import { isSameJson } from "./same-json.ts";
 
 /** Which delayed jobs are meant. */
@@ -210,7 +211,7 @@ function lengthOf(places: readonly Place[], list: string): number {
   return places.find(({ atSeconds, seen }) => seen && atSeconds === list)?.seen?.list.length ?? 0;
 }
 
-/** The lock of a unique job must outlive its new time. Not in the same step: until it is done the lock tells the old one. */
+/** A unique job's lock, and the status of a job, must outlive its new time. Not in the same step: until it is done they tell the old one. */
 async function moveLocksOf(
   client: RedisClient,
   keys: Keys,
@@ -219,6 +220,7 @@ async function moveLocksOf(
 ): Promise<void> {
   if (!items.some(({ raw }) => raw.endsWith("}}"))) return;
   const { lockOf, moveLocks } = await import("./unique-lock.ts");
-  const locks = items.flatMap(({ raw, queue }) => lockOf(raw, queue, keys) ?? []);
+  const statuses = items.flatMap(({ raw }) => readOwn(raw).id ?? []).map((id) => ({ key: keys.job(id), id: "" }));
+  const locks = [...items.flatMap(({ raw, queue }) => lockOf(raw, queue, keys) ?? []), ...statuses];
   if (locks.length > 0) await moveLocks(client, locks, toSeconds, usage ? { usage } : {});
 }

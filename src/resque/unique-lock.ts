@@ -146,7 +146,8 @@ export function freeLocks(client: RedisClient, locks: readonly HeldLock[], optio
 }
 
 /**
- * Tells those of the locks that are still held by the delayed jobs that they were read from when these are due now. May be repeated.
+ * Tells those of the locks that are still held by the delayed jobs that they were read from when these are due now; so for statuses, which have
+ * no id. May be repeated.
  *
  * @returns how many were
  */

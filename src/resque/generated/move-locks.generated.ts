@@ -3,7 +3,7 @@ import type { LuaScript } from "../client.ts";
 
 export const moveLocks: LuaScript = {
   name: "move-locks",
-  sha1: "4ed6e6b619a6be7432cc7ea2bae4c8d600f169f1",
-  keyLockingSha1: "4e4a85a10494f39fba668d9f8e3a36ad288fdf23",
-  source: "local commands, changed = 2, 0\nfor i, value in ipairs(redis.call('MGET', unpack(KEYS))) do\nlocal suffix = '.' .. ARGV[i + 1]\nlocal last, due, rest = string.match(value or '', '^(%d+)%.(%d+)(%..*)$')\nif due and string.sub(value, -#suffix) == suffix then\nlocal delta = tonumber(ARGV[1]) - tonumber(due)\nlocal ttl = math.max(redis.call('PTTL', KEYS[i]) + delta * 1000, 1000)\nredis.call('SET', KEYS[i], string.format('%.0f', last + delta) .. '.' .. ARGV[1] .. rest, 'PX', string.format('%.0f', ttl))\ncommands, changed = commands + 2, changed + 1\nend\nend\nreturn {commands, changed}",
+  sha1: "06d03f33b697ea24e74375155adacce915a2d414",
+  keyLockingSha1: "403f4fdcd71e33cefcfdb62190bfc339afbc2352",
+  source: "local commands, changed = 2, 0\nlocal function write(key, value, deltams)\nlocal ttl = math.max(redis.call('PTTL', key) + deltams, 1000)\nredis.call('SET', key, value, 'PX', string.format('%.0f', ttl))\ncommands, changed = commands + 2, changed + 1\nend\nfor i, value in ipairs(redis.call('MGET', unpack(KEYS))) do\nlocal suffix = '.' .. ARGV[i + 1]\nlocal last, due, rest = string.match(value or '', '^(%d+)%.(%d+)(%..*)$')\nif due and string.sub(value, -#suffix) == suffix then\nlocal delta = tonumber(ARGV[1]) - tonumber(due)\nwrite(KEYS[i], string.format('%.0f', last + delta) .. '.' .. ARGV[1] .. rest, delta * 1000)\nend\nlocal head, duems = string.match(value or '', '^({.*\"state\":\"delayed\",\"dueMs\":)(%d+)}$')\nif head then write(KEYS[i], head .. ARGV[1] .. '000}', ARGV[1] * 1000 - duems) end\nend\nreturn {commands, changed}",
 };

@@ -132,6 +132,29 @@ describe.each(setups())("delayed jobs over $name", (setup) => {
     expect(await world.get(names[0] as string)).toContain('"state":"discarded"');
   });
 
+  test("a moved one's status tells the new time, and outlives it by as much as before", async () => {
+    const job = { class: "Kept", queue: "mail", status: { ttlMs: 100_000 }, perform: () => undefined };
+    const airlift = createAirlift({ redis: world.client, queues: ["mail"], jobs: [job] });
+    const soonMs = Math.floor(Date.now() / 1_000) * 1_000 + 30_000;
+    const { ids = [] } = await airlift.enqueueAll(
+      [1, 2].map((n) => ({ queue: "mail", class: "Kept", args: [n], at: soonMs })),
+    );
+    const [moved = "", other = ""] = ids as string[];
+    const toMs = soonMs + 36_000_000;
+    await airlift.delayed.reschedule({ class: "Kept", args: [1] }, toMs);
+    const before = { state: "delayed", class: "Kept", enqueuedMs: expect.any(Number) };
+    expect(await airlift.job(moved)).toMatchObject({ ...before, dueMs: toMs });
+    expect(await airlift.job(other)).toMatchObject({ ...before, dueMs: soonMs });
+    const ttlMs = async (id: string) => Number((await world.send(["PTTL", world.keys.job(id)]))[0]);
+    expect(Math.abs((await ttlMs(moved)) - (await ttlMs(other)) - 36_000_000)).toBeLessThan(5_000);
+    // Sooner, too; and one that waits no more keeps what it has.
+    await airlift.delayed.reschedule({ class: "Kept", args: [1] }, soonMs - 10_000);
+    expect(await airlift.job(moved)).toMatchObject({ ...before, dueMs: soonMs - 10_000 });
+    await world.send(["SET", world.keys.job(moved), '{"queue":"mail","state":"done","dueMs":1}', "EX", 100]);
+    await airlift.delayed.reschedule({ class: "Kept", args: [1] }, toMs);
+    expect(await airlift.job(moved)).toMatchObject({ state: "done", dueMs: 1 });
+  });
+
   test.each([
     [{}, /delayed.cancel: expected ids or a class, got neither/],
     [{ ids: ["1-0123456789ab"], class: "A" }, /expected ids or a class, got both/],
