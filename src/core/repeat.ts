@@ -17,7 +17,7 @@ export interface RepeatOptions {
 
 const FIRST_DELAY_MS = 50;
 const MAX_DELAY_MS = 2_000;
-/** How often `untilMs` is asked while a call is under way. */
+/** How often `untilMs` is asked while a call is under way, or waited for. */
 const LOOK_MS = 500;
 
 /**
@@ -37,7 +37,10 @@ export async function repeat<T>(call: (attempt: number) => Promise<T>, options: 
       const delayMs = Math.max(error.retryAfterMs ?? 0, Math.ceil(ceilingMs * (0.5 + random() / 2)));
       if (clock.nowMs() + delayMs > untilMs()) throw error;
       onRetry(error, attempt, delayMs);
-      await new Promise<void>((resolve) => clock.setTimer(delayMs, resolve));
+      for (let leftMs = delayMs; leftMs > 0; leftMs -= LOOK_MS) {
+        if (clock.nowMs() + leftMs > untilMs()) throw error;
+        await new Promise<void>((resolve) => clock.setTimer(Math.min(leftMs, LOOK_MS), resolve));
+      }
     }
   }
 }

@@ -6,12 +6,12 @@ import { createManualClock } from "./manual-clock.ts";
 const DAY_MS = 86_400_000;
 
 /** Repeats a call that fails with these errors, one after the other, and then succeeds. */
-function start(errors: readonly unknown[], { random = 1, forMs = DAY_MS } = {}) {
+function start(errors: readonly unknown[], { random = 1, forMs = DAY_MS as number | (() => number) } = {}) {
   const clock = createManualClock();
-  const endMs = clock.nowMs() + forMs;
   const attempts: { attempt: number; atMs: number }[] = [];
   const retries: { attempt: number; delayMs: number }[] = [];
   const startMs = clock.nowMs();
+  const untilMs = (): number => startMs + (typeof forMs === "number" ? forMs : forMs());
   const call = async (attempt: number): Promise<string> => {
     attempts.push({ attempt, atMs: clock.nowMs() - startMs });
     if (attempt <= errors.length) throw errors[attempt - 1];
@@ -19,7 +19,7 @@ function start(errors: readonly unknown[], { random = 1, forMs = DAY_MS } = {}) 
   };
   const onRetry = (_error: StoreError, attempt: number, delayMs: number): void =>
     void retries.push({ attempt, delayMs });
-  const result = repeat(call, { clock, random: () => random, untilMs: () => endMs, onRetry });
+  const result = repeat(call, { clock, random: () => random, untilMs, onRetry });
   result.catch(() => undefined);
   return { clock, result, attempts, retries };
 }
@@ -65,6 +65,20 @@ describe("a call that fails", () => {
     await expect(result).rejects.toBe(last);
     expect(attempts).toHaveLength(3);
     expect(clock.pendingMs).toEqual([]);
+  });
+
+  test("is given up soon after the end has come nearer than its next attempt", async () => {
+    const error = new StoreError("throttled", "too many", { retryAfterMs: 60_000 });
+    let forMs = DAY_MS;
+    const { clock, result, attempts } = start([error], { forMs: () => forMs });
+    await clock.advance(10_100);
+    forMs = 12_000;
+    let ended: unknown;
+    result.catch((reason: unknown) => {
+      ended = reason;
+    });
+    await clock.advance(500);
+    expect([ended, attempts.length, clock.pendingMs]).toEqual([error, 1, []]);
   });
 
   test("is given up at once if the store asks for more patience than there is", async () => {
