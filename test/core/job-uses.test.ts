@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { isUses, mostUsesOf, usesOf } from "../../src/core/job-uses.ts";
+import { isUses, type JobUses, mostUsesOf, usesOf } from "../../src/core/job-uses.ts";
 
-const perform = () => undefined;
+const perform: { readonly uses?: JobUses } = {};
 
 test("a run makes one request over one connection, unless something is said", () => {
   expect(usesOf({ perform })).toEqual({ requests: 1, connections: 1, invocations: 0 });
@@ -13,14 +13,14 @@ test("however many requests it makes, it has one connection open, and none if it
 });
 
 test("what the definition says goes before what its target says, each figure by itself", () => {
-  const target = Object.assign(() => undefined, { uses: { requests: 5, invocations: 2 } });
+  const target = { uses: { requests: 5, invocations: 2 } };
   expect(usesOf({ perform: target, uses: { requests: 3, connections: 2 } })).toEqual({
     ...{ requests: 3, connections: 2, invocations: 2 },
   });
 });
 
 test("the most of several classes is the most of each figure, in whatever order they come", () => {
-  const definitions = [{ requests: 9, connections: 1 }, { requests: 2, connections: 4 }, { invocations: 3 }];
+  const definitions: JobUses[] = [{ requests: 9, connections: 1 }, { requests: 2, connections: 4 }, { invocations: 3 }];
   const most = { requests: 9, connections: 4, invocations: 3 };
   const all = definitions.map((uses) => ({ perform, uses }));
   expect([mostUsesOf(all), mostUsesOf(all.toReversed())]).toEqual([most, most]);

@@ -16,7 +16,12 @@ export interface ManualClock extends Clock {
 export function createManualClock(startMs = 1_000_000): ManualClock {
   let nowMs = startMs;
   const timers = new Set<Timer>();
-  const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  let yielding = 0;
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  const settle = async (): Promise<void> => {
+    do await turn();
+    while (yielding > 0);
+  };
   return {
     nowMs: () => nowMs,
     setTimer(delayMs, callback) {
@@ -24,7 +29,11 @@ export function createManualClock(startMs = 1_000_000): ManualClock {
       timers.add(timer);
       return () => timers.delete(timer);
     },
-    yield: settle,
+    async yield() {
+      yielding++;
+      await turn();
+      yielding--;
+    },
     async advance(ms) {
       const untilMs = nowMs + ms;
       await settle();
