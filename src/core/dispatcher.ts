@@ -1,3 +1,4 @@
+import { timeoutError } from "./abort-error.ts";
 import type { Clock } from "./clock.ts";
 import type { Due } from "./due.ts";
 import { guardLogger } from "./guard-logger.ts";
@@ -52,7 +53,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     });
     underWay.add(controller);
     // The job is back in its queue then.
-    const cancel = clock.setTimer(outcome.afterMs, () => controller.abort(leaseEnded()));
+    const cancel = clock.setTimer(outcome.afterMs, () => controller.abort(timeoutError("the job's lease has ended")));
     try {
       return await Promise.race([outcome.dispatch(ack, { signal }), aborted]);
     } finally {
@@ -117,12 +118,6 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       for (const controller of underWay) controller.abort(reason);
     },
   };
-}
-
-function leaseEnded(): Error {
-  const error = new Error("the job's lease has ended");
-  error.name = "TimeoutError";
-  return error;
 }
 
 /** For a drain that has no time left to dispatch: the job is given back. */

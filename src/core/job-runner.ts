@@ -1,3 +1,4 @@
+import { timeoutError } from "./abort-error.ts";
 import type { CheckInChange } from "./checkins.ts";
 import type { Clock } from "./clock.ts";
 import { detachedOutcome } from "./detached-outcome.ts";
@@ -106,7 +107,7 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
     lastActiveMs = nowMs;
     if (isLate) {
       const failure = late(run, durationMs);
-      tell(run, failedOutcome(run, failure), durationMs, abortReason(failure));
+      tell(run, failedOutcome(run, failure), durationMs, timeoutError(failure.message));
     } else tell(run, outcome, durationMs, told);
   };
 
@@ -115,7 +116,7 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
     onEnd(run.claim, outcome, durationMs);
   };
 
-  const failedOutcome = (run: Run<C>, failure: Failure, error: unknown = abortReason(failure)): Outcome =>
+  const failedOutcome = (run: Run<C>, failure: Failure, error: unknown = timeoutError(failure.message)): Outcome =>
     outcomeOfFailure(options, { definition: run.definition, job: policyJob(run), failure, error });
 
   const abortedOutcome = (run: Run<C>): Outcome => (run.hopeless ? failedOutcome(run, run.hopeless) : RELEASED);
@@ -182,7 +183,7 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
     for (const run of [...running]) {
       if (run.startedMs + run.limitMs > nowMs) continue;
       const failure = timedOut(`did not end within its time limit of ${run.limitMs} ms`);
-      const reason = abortReason(failure);
+      const reason = timeoutError(failure.message);
       end(run, failedOutcome(run, failure, reason), reason);
       abortRun(run.state, reason);
     }
@@ -235,7 +236,7 @@ export function createJobRunner<C extends Claim>(options: JobRunnerOptions<C>): 
       }
       for (const run of [...running]) abortRun(run.state, reason);
       await clock.yield();
-      for (const run of [...running]) end(run, abortedOutcome(run), run.hopeless && abortReason(run.hopeless));
+      for (const run of [...running]) end(run, abortedOutcome(run), run.hopeless && timeoutError(run.hopeless.message));
     },
     dispose() {
       cancelWatch?.();
@@ -262,10 +263,4 @@ function late(run: Pick<Run<Claim>, "limitMs">, durationMs: number): Failure {
   return timedOut(
     `took ${durationMs} ms, its time limit being ${run.limitMs} ms; it kept the event loop busy, so it could not be stopped`,
   );
-}
-
-function abortReason({ message }: Failure): Error {
-  const error = new Error(message);
-  error.name = "TimeoutError";
-  return error;
 }
