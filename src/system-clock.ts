@@ -18,7 +18,7 @@ export const systemClock: Clock = {
 };
 
 /**
- * The host's clock as it is now, for one drain: should it be set meanwhile, beats, time limits and waits go on as before. Not for longer, as it stands
+ * The host's clock as it is now, for one drain or one call of a job function: should it be set meanwhile, beats, time limits and waits go on as before. Not for longer, as it stands
  * still while a host is suspended.
  */
 export function steadyClock(): Clock {

@@ -29,6 +29,8 @@ export interface AcknowledgedRunDeps {
   readonly client: RedisClient;
   readonly namespace: string;
   readonly bigIntegers: BigIntegers;
+  /** Names this function where failures are looked at. */
+  readonly worker: string;
 }
 
 /** For how long a Redis that does not answer is asked again. */
@@ -47,7 +49,6 @@ export function createAcknowledgedRun(
   const { nowMs } = clock;
   const { client, bigIntegers } = deps;
   const acks = createAckStore({ client, keys: createKeys(deps.namespace), registry, nowMs, bigIntegers });
-  const worker = `airlift-function-${crypto.randomUUID().slice(-12)}`;
 
   const patiently = <T>(
     call: (attempt: number) => Promise<T>,
@@ -96,7 +97,7 @@ export function createAcknowledgedRun(
             { ...deps, hooks, keepsResult: (definition) => status?.results || hooks?.keepsResult(definition) || false },
             { timeoutMs, endMs: Math.min(leaseEndMs, hostEndMs) - marginMs, ...host },
           );
-    const ended = { ...detached, ...run, worker: `${worker}:1:${queue}` };
+    const ended = { ...detached, ...run, worker: `${deps.worker}:1:${queue}` };
     try {
       // A repeated request may find that it has settled the job already.
       const settle = async (attempt: number): Promise<boolean> => (await acks.settle(ended)) || attempt > 1;

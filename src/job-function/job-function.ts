@@ -13,7 +13,7 @@ import { createPerformer } from "../core/perform-job.ts";
 import { createRegistry, type JobOf } from "../core/registry.ts";
 import { createResources, type ResourceFactories, type ResourcesOf } from "../core/resources.ts";
 import type { RedisClient } from "../resque/client.ts";
-import { systemClock } from "../system-clock.ts";
+import { steadyClock, systemClock } from "../system-clock.ts";
 import { createAcknowledgedRun } from "./acknowledged-run.ts";
 import { readMessage } from "./read-message.ts";
 import { MAX_RESULT_CHARS } from "./replied-outcome.ts";
@@ -112,20 +112,16 @@ export function createJobFunction<
   const { redis, namespace, timeoutMs, marginMs, bigIntegers } = settings;
   const logger = guardLogger(settings.logger ?? consoleLogger);
   const registry = createRegistry(settings.jobs);
-  const clock = systemClock;
-  const resources = settings.resources && createResources(settings.resources, clock, logger);
-  const loadHooks = createHookLoader({ app: settings.hooks, find: registry.find, clock, logger }, settings.jobs);
-  /** Made at the first call: what calls hooks is loaded only if there are some. */
-  const createRuns = async () => {
+  const resources = settings.resources && createResources(settings.resources, systemClock, logger);
+  const hooksOf = { app: settings.hooks, find: registry.find, clock: systemClock, logger };
+  const loadHooks = createHookLoader(hooksOf, settings.jobs);
+  /** At the first call: what calls hooks is loaded only if there are some, and Workers have no random numbers before. */
+  const prepare = async () => {
     const hooks = await loadHooks();
     const perform = createPerformer({ middleware: settings.middleware, hooks, resources });
-    const deps = { clock, random: Math.random, logger, registry, perform, hooks, timeoutMs, marginMs };
-    return {
-      replied: createRepliedRun({ ...deps, jobs: settings.jobs }),
-      acknowledged: redis && createAcknowledgedRun({ ...deps, client: redis, namespace, bigIntegers }),
-    };
+    return { hooks, perform, worker: `airlift-function-${crypto.randomUUID().slice(-12)}` };
   };
-  let runs: ReturnType<typeof createRuns> | undefined;
+  let prepared: ReturnType<typeof prepare> | undefined;
 
   const close = async (): Promise<void> => {
     await resources?.[Symbol.asyncDispose]();
@@ -135,8 +131,11 @@ export function createJobFunction<
     acknowledges: redis !== undefined,
     async run(message, { deadlineMs: hostEndMs = Number.POSITIVE_INFINITY, signal, runHandler } = {}) {
       const { jobs, isBatch, deadlineMs } = readMessage(message, bigIntegers);
-      runs ??= createRuns();
-      const { replied, acknowledged } = await runs;
+      prepared ??= prepare();
+      const shared = { random: Math.random, logger, registry, timeoutMs, marginMs, ...(await prepared) };
+      const deps = { ...shared, clock: steadyClock() };
+      const replied = createRepliedRun({ ...deps, jobs: settings.jobs });
+      const acknowledged = redis && createAcknowledgedRun({ ...deps, client: redis, namespace, bigIntegers });
       if (!acknowledged && jobs.some(({ ack }) => ack)) throw new UsageError(NO_REDIS);
       const at = { deadlineMs, hostEndMs, signal, runHandler, maxResultChars: MAX_RESULT_CHARS / jobs.length };
       const ending = jobs.map(

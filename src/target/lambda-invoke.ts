@@ -8,23 +8,17 @@ import { type Invocation, readInvocation } from "./lambda-reply.ts";
 /** The most that an invocation carries, of which it must be shorter: Lambda's 6 MB, and 1 MB for Event. */
 export const MAX_BYTES = { sync: 6_291_456, async: 1_048_576 } as const;
 
-/** An answer to an Event comes at once. */
-const EVENT_ANSWER_MS = 10_000;
-const LATER_MS = 1_000;
-
-export interface Invoke {
-  readonly signal: AbortSignal;
-  /** When nobody waits for the answer any more, in ms since the epoch. */
-  readonly deadlineMs: number;
-}
+/** An answer to an Event comes at once; who waits for a function has a time limit of its own. */
+const ANSWER_MS = { sync: Number.POSITIVE_INFINITY, async: 10_000 } as const;
 
 /** Sends a message to a function. */
 export interface LambdaFunction {
   /**
+   * @param signal aborted when nobody waits for the answer any more
    * @returns what the function returned, or what becomes of the jobs without that
    * @throws LambdaError for what it cannot be given; RemoteJobError for what it threw; the signal's reason
    */
-  call(message: Uint8Array, invoke: Invoke): Promise<Directive | { readonly returned: unknown }>;
+  call(message: Uint8Array, signal: AbortSignal): Promise<Directive | { readonly returned: unknown }>;
 }
 
 export function createLambdaFunction(functionName: string, options: LambdaOptions): LambdaFunction {
@@ -33,25 +27,22 @@ export function createLambdaFunction(functionName: string, options: LambdaOption
   let loading: ReturnType<typeof load> | undefined;
 
   return {
-    async call(message, { signal, deadlineMs }) {
+    async call(message, signal) {
       checkSize(message.byteLength, functionName, invocation);
       loading ??= load(options);
       const { client, InvokeCommand } = await loading;
       signal.throwIfAborted();
-      // Who waits for an answer has a limit of its own, and fails the job by that.
-      const leftMs = Math.max(0, Math.ceil(deadlineMs - Date.now())) + LATER_MS;
-      const limitMs = invocation === "async" ? EVENT_ANSWER_MS : leftMs;
       const command = new InvokeCommand({
         FunctionName: functionName,
         InvocationType: invocation === "async" ? "Event" : "RequestResponse",
         Payload: message,
         ...(qualifier !== undefined && { Qualifier: qualifier }),
       });
-      const limit = createCallLimit(signal, limitMs);
+      const limit = createCallLimit(signal, ANSWER_MS[invocation]);
       let answer: Invocation;
       try {
         const { signal: abortSignal } = limit;
-        answer = (await client.send(command as never, { abortSignal, requestTimeout: limitMs })) as Invocation;
+        answer = (await client.send(command as never, { abortSignal, requestTimeout: 0 })) as Invocation;
       } catch (error) {
         signal.throwIfAborted();
         return afterFault(error, functionName);
@@ -90,7 +81,6 @@ async function load({ client, region, endpoint }: LambdaOptions) {
         connectionTimeout: 5_000,
         // A function may think for a quarter of an hour.
         socketTimeout: 0,
-        throwOnRequestTimeout: true,
         httpAgent: { maxSockets: MAX_SOCKETS },
         httpsAgent: { maxSockets: MAX_SOCKETS },
       },

@@ -46,17 +46,14 @@ export function lambda(functionName: string, options: LambdaOptions = {}): Perfo
   const lambdaFunction = createLambdaFunction(functionName, options);
 
   const sendOne = async (sent: Sent): Promise<unknown> => {
-    const answer = await lambdaFunction.call(sent.message ?? encode(messageOf(sent)), sent);
+    const answer = await lambdaFunction.call(sent.message ?? encode(messageOf(sent)), sent.signal);
     if (isDirective(answer)) return answer;
     return invocation === "async" ? ACCEPTED : readJobReply(answer.returned);
   };
 
   const sendAll = async (items: readonly Sent[], signal: AbortSignal): Promise<readonly BatchEnding[]> => {
     const deadlineMs = Math.min(...items.map((item) => item.deadlineMs));
-    const answer = await lambdaFunction.call(encode({ ...toJobBatchMessage(items), deadlineMs }), {
-      signal,
-      deadlineMs,
-    });
+    const answer = await lambdaFunction.call(encode({ ...toJobBatchMessage(items), deadlineMs }), signal);
     if (isDirective(answer)) return items.map(() => () => answer);
     return invocation === "async" ? items.map(() => () => ACCEPTED) : readJobBatchReply(answer.returned, items.length);
   };

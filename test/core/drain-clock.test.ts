@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { defineMiddleware } from "../../src/core/middleware.ts";
+import { lambda } from "../../src/target/lambda.ts";
 import { payloads } from "../conformance/world.ts";
 import { setups } from "../support/setups.ts";
+import { startLambda } from "../target/lambda-endpoint.ts";
 import { type AppWorld, openAppWorld } from "./app-world.ts";
 
 const HOUR_MS = 3_600_000;
@@ -60,5 +63,23 @@ describe.skipIf(!kind)("a drain whose host's clock is set", () => {
       succeeded: 3,
       failed: 0,
     });
+  });
+
+  test("waits for a function elsewhere as long as before", async () => {
+    await using aws = await startLambda();
+    vi.stubEnv("AWS_ACCESS_KEY_ID", "AKIATEST");
+    vi.stubEnv("AWS_SECRET_ACCESS_KEY", "secret");
+    aws.behave({ kind: "runs", handler: () => sleep(1_300) });
+    const middleware = [
+      defineMiddleware((_job, next) => {
+        setClock(HOUR_MS);
+        return next();
+      }),
+    ];
+    await world.push("q", ...payloads(1));
+    const perform = lambda("worker", { endpoint: aws.url, region: "eu-west-1" });
+    const app = world.app({ jobs: [{ class: "Noop", middleware, perform }] });
+    expect(await app.drain()).toMatchObject({ succeeded: 1, retried: 0 });
+    vi.unstubAllEnvs();
   });
 });

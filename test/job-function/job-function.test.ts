@@ -292,6 +292,22 @@ describe("time", () => {
     expect(runs).toBe(1);
   });
 
+  test.each([-3_600_000, 3_600_000])(
+    "a clock that is set by %i ms while a job runs changes nothing of that",
+    async (aheadMs) => {
+      const now = Date.now;
+      const perform = async () => {
+        Date.now = () => now() + aheadMs;
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      };
+      try {
+        expect(await outcomeOf(perform)).toEqual({ kind: "ok" });
+      } finally {
+        Date.now = now;
+      }
+    },
+  );
+
   test("a job is told when it has to end", async () => {
     const seen: number[] = [];
     const jobs = [noop((_args, { deadlineMs }) => void seen.push(deadlineMs), { timeoutMs: 30_000 })];

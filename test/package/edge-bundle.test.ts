@@ -56,9 +56,9 @@ test("what a drain over HTTP loads at once is under 40 kB, gzipped", async () =>
   expect(gzipped(loadedAtOnce(await bundle(DRAIN, { splitting: true })))).toBeLessThan(40_000);
 });
 
-test("in one file, with all that it may ever load, it is under 78.5 kB", async () => {
+test("in one file, with all that it may ever load, it is under 79.5 kB", async () => {
   const result = await bundle(DRAIN);
-  expect(gzipped(result.outputFiles.map(({ contents }) => contents))).toBeLessThan(78_500);
+  expect(gzipped(result.outputFiles.map(({ contents }) => contents))).toBeLessThan(79_500);
   const outside = Object.values(result.metafile.outputs).flatMap(({ imports }) => imports);
   expect(outside.filter(({ external }) => external)).toEqual([]);
 });

@@ -13,7 +13,7 @@ const LIMITS_KB: Readonly<Record<string, number>> = {
   "airlift/active-job": 6,
   "airlift/cron": 25.5,
   "airlift/idempotency": 4.5,
-  "airlift/job-function": 21.5,
+  "airlift/job-function": 22,
   "airlift/http": 36,
   "airlift/platform/aws-lambda": 4,
   "airlift/platform/cloudflare": 38,
