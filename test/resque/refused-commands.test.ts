@@ -219,6 +219,55 @@ describe.skipIf(!setup)("a user whom the server refuses one command", () => {
     expect(await world.queued("b")).toEqual([payload(9), ...payloads(3, 30), payload(10)]);
   });
 
+  test("what stood where a recovery was to write stands there as before, each of them", async () => {
+    const failing = { failedQueues: true, maxFailed: 2 };
+    const last = (n: number): string => `{"class":"Noop","args":[${n}],"airlift":{"crashes":2}}`;
+    const drain = world.drain({ queues: ["a", "b"], slots: 8, id: "late" });
+    await world.push("a", last(1), last(2), ...payloads(2));
+    await world.push("b", last(3), last(4), ...payloads(2, 2));
+    await drain.store.exchange({ seq: 1, attempt: 1, settle: [], fill: slots(8) });
+    await world.push("a", payload(20), payload(21), payload(22));
+    await world.push("b", payload(30), payload(31), payload(32));
+    await world.send(["RPUSH", world.keys.failedOf("a"), "f1", "f2"], ["RPUSH", world.keys.failedOf("b"), "f3"]);
+    await world.endLeases();
+    const next = world.drain({ queues: ["a", "b"], ...failing });
+    const [dead] = (await next.store.survey()).dead;
+    if (!dead) throw new Error("the drain is not there");
+    const before = await world.everything();
+    for (const command of ["del", "lpush", "sadd"]) {
+      await refuse(command);
+      const refused = world.drain({ client, queues: ["a", "b"], ...failing });
+      await expect(refused.store.recover(dead)).rejects.toThrow(/user/i);
+      expect({ ...(await world.everything()), ...NO_COUNTERS }).toEqual({ ...before, ...NO_COUNTERS });
+    }
+    expect(await next.store.recover(dead)).toEqual({ requeued: 4, failed: 4 });
+    const numbers = async (queue: string) => (await world.queued(queue)).map((raw) => JSON.parse(raw).args[0]);
+    expect(await numbers("a")).toEqual([0, 1, 20, 21, 22]);
+    expect(await numbers("b")).toEqual([2, 3, 30, 31, 32]);
+    expect(await world.send(["LLEN", world.keys.failedOf("a")], ["LLEN", world.keys.failedOf("b")])).toEqual([
+      "2",
+      "2",
+    ]);
+  });
+
+  test.each(["get", "set", "ltrim"])("%s: a recovery tidies up less, and gives all jobs back", async (command) => {
+    const drain = world.drain({ queues: ["a"], id: "tidy" });
+    const own = '"airlift":{"crashes":2,"id":"i","unique":"du"}';
+    await world.push("a", payload(1), `{"class":"Noop","args":[2],${own}}`);
+    await drain.store.exchange({ seq: 1, attempt: 1, settle: [], fill: slots(2) });
+    // Not what Airlift keeps there.
+    await world.send(["SET", world.keys.checkins, "x"], ["RPUSH", world.keys.job("i"), "x"]);
+    await world.send(["RPUSH", world.keys.failed, "f1", "f2"]);
+    await world.endLeases();
+    await refuse(command);
+    const { store } = world.drain({ client, queues: ["a"], maxFailed: 2 });
+    const [dead] = (await store.survey()).dead;
+    if (!dead) throw new Error("the drain is not there");
+    expect(await store.recover(dead)).toEqual({ requeued: 1, failed: 1 });
+    expect(await world.queued("a")).toHaveLength(1);
+    expect(await world.keyNames()).not.toContain(world.keys.drains);
+  });
+
   test("a job under a limit is not detached while its place cannot be kept, and is settled though its place cannot be given back", async () => {
     const registry = createRegistry([{ class: "Noop", limit: { running: 1 }, perform: () => undefined }]);
     const options = { queues: ["a", "b"], id: "detaching", registry };

@@ -14,7 +14,8 @@ Returns {commands, 1, jobs that went to failed}; {commands, 0, 0}, and nothing w
       Ruby, or its slots have changed; or the error of the command that Redis refused
 Keeps: a payload is pushed to its queue's head or to failed, its status written and its lock freed, in the same step that empties its slot; in failed, what
       would break the entry's JSON (no JSON itself, or no UTF-8) is the argument of a MalformedPayload, each byte as a character. If a command is
-      refused before the slots are empty, what was done before it is undone: tried again at each tick, it would double the jobs each time.
+      refused before the slots are empty, what was done before it is undone: tried again at each tick, it would double the jobs each time. What comes
+      after that keeps no job from its queue.
 Longer than 60 lines, because these steps are safe only together.
 ]]
 local score = redis.call('ZSCORE', KEYS[1], ARGV[1])
@@ -57,7 +58,7 @@ for i = noccupied - 1, 0, -1 do
     failed = failed + 1
   end
 end
-local undo, given = {}, {}
+local undo, given, long = {}, {}, {}
 local function attempt(command, undoing)
   commands = commands + 1
   local reply = redis.pcall(unpack(command))
@@ -71,7 +72,7 @@ local ok, problem = pcall(function()
     local key = list == 0 and KEYS[6] or KEYS[#KEYS - nq - nlists + list]
     local length = attempt({'RPUSH', key, unpack(entries)}, {'RPOP', key, #entries})
     if list > 0 then attempt({'SADD', KEYS[7], ARGV[names + list - 1]}) end
-    if most > 0 and length > most then attempt({'LTRIM', key, -most, -1}) end
+    if most > 0 and length > most then long[#long + 1] = key end
   end
   for queue, payloads in pairs(heads) do
     local key = KEYS[#KEYS - nq + queue]
@@ -85,7 +86,9 @@ if not ok then
   return type(problem) == 'table' and problem or redis.error_reply(tostring(problem))
 end
 -- include _name-queues
-commands = commands + name_queues(KEYS[11], given)
+-- What was cut off could not be taken back.
+for _, key in ipairs(long) do redis.pcall('LTRIM', key, -most, -1) end
+commands = commands + #long + name_queues(KEYS[11], given)
 for i = 1, nstatuses do
   local key, at = KEYS[firststatus + i - 1], names + nlists + 2 * i - 2
   -- A status that cannot be written must not keep the jobs from their queues.
