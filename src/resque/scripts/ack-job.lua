@@ -33,11 +33,10 @@ local function settle()
   add(KEYS[2], ARGV[4])
   if ARGV[5] == '1' then add(KEYS[3], 1) end
   if kind == 'wait' then
-    -- Who may not remove could not take back what comes next.
+    -- Who may not remove the entry below is refused here: nothing takes back what comes between.
     attempt('ZREM', KEYS[1], '')
     local time = attempt('TIME')
     attempt('ZADD', KEYS[1], string.format('%.0f', time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[9]), text)
-    undo[#undo + 1] = {'ZREM', KEYS[1], text}
   elseif kind ~= '' then
     rest = 7
     local isqueue = kind == 'queue'

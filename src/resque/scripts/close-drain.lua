@@ -16,14 +16,12 @@ for i = 6 + nq, #ARGV do ids[#ids + 1] = ARGV[i] end
 local entries = redis.call('MGET', unpack(slots))
 for i = nslots, 1, -1 do
   local head, name = string.match(entries[i] or '', '^({"claim":"[^"]*","queue":(".-"),"run_at":"[^"]*","payload":)')
-  if not entries[i] then
-    deletes[#deletes + 1] = slots[i]
-  elseif head and queues[name] and string.sub(entries[i], 11, 11 + #ARGV[1]) == ARGV[1] .. '.' then
+  if head and queues[name] and string.sub(entries[i], 11, 11 + #ARGV[1]) == ARGV[1] .. '.' then
     local pushed = redis.pcall('LPUSH', queues[name], string.sub(entries[i], #head + 1, -2))
     local isrefused = type(pushed) == 'table' and pushed.err
     commands, returned, stays = commands + 1, returned + (isrefused and 0 or 1), stays or isrefused
     if not isrefused then deletes[#deletes + 1], given[queues[name]] = slots[i], true end
-  else
+  elseif entries[i] then
     stays = true
   end
 end
