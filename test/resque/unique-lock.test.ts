@@ -478,7 +478,7 @@ describe.each(setups())("unique jobs over $name", (kind) => {
       await world.send(["SET", world.keys.queue("broken"), "x"]);
       const before = await world.everything();
       const ship = (queue: string, n: number) => ({ queue, class: "Ship", args: [n] });
-      const jobs = [ship("q", 1), { ...ship("q", 2), inMs: HOUR_MS }, ship("broken", 3), ship("z", 4)];
+      const jobs = [ship("q", 1), ship("q", 5), { ...ship("q", 2), inMs: HOUR_MS }, ship("broken", 3), ship("z", 4)];
       const failing = appOf(job).enqueueAll(jobs);
       await expect(failing).rejects.toMatchObject({ name: "StoreError", reason: "rejected" });
       await expect(failing).rejects.toThrow(/WRONGTYPE/);
