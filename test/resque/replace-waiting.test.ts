@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Airlift } from "../../src/airlift.ts";
 import { defineJob } from "../../src/core/job.ts";
+import type { UniqueOptions } from "../../src/core/unique.ts";
 import type { RedisClient } from "../../src/resque/client.ts";
+import { encodeUnique } from "../../src/resque/encode-unique.ts";
+import { enqueueJobs } from "../../src/resque/enqueue.ts";
 import { type AppWorld, fatedClient, openAppWorld } from "../core/app-world.ts";
 import { setups } from "../support/setups.ts";
 
@@ -20,10 +23,11 @@ describe.each(setups())("the newest arguments win, over $name", (kind) => {
     await world.flush();
   });
 
+  const unique: UniqueOptions = { until: "start", key: ([user]) => String(user), onConflict: "replace", ttlMs: 60_000 };
   const notify = defineJob<Args, Args>({
     class: "Notify",
     queue: "q",
-    unique: { until: "start", key: ([user]) => String(user), onConflict: "replace", ttlMs: 60_000 },
+    unique,
     perform: (args) => void ran.push(args),
   });
   const appOn = (redis?: RedisClient): Airlift => world.app({ jobs: [notify], ...(redis && { redis }) });
@@ -195,4 +199,26 @@ describe.each(setups())("the newest arguments win, over $name", (kind) => {
     // EVALSHA, SET; GET; EVALSHA, GET, LPOS, LSET, SADD, SREM, SET.
     expect(await counted(() => app.enqueueIn(HOUR_MS, notify, [3, "b"]))).toBe(10);
   });
+
+  test.runIf(kind.server === "redis-server")(
+    "the costs that the scripts tell of are those that the server counts",
+    async () => {
+      const usage = { commands: 0, requests: 0 };
+      const spend = async (args: Args, atSeconds?: number): Promise<number> => {
+        const job = { queue: "q", class: "Notify", args };
+        const encoded = await encodeUnique(job, { unique, class: "Notify", args, keys: world.keys });
+        usage.commands = 0;
+        await world.countCommands();
+        await enqueueJobs(world.client, world.keys, [{ ...encoded, atSeconds }], { nowMs: Date.now(), usage });
+        expect(await world.countCommands()).toBe(usage.commands);
+        return usage.commands;
+      };
+      await appOn().enqueueAll(["old", "new"].map((text) => ({ queue: "q", class: "Notify", args: [2, text] })));
+      const later = Math.floor(Date.now() / 1_000) + 3_600;
+      expect(await spend([1, "old"])).toBe(4);
+      expect(await spend([1, "new"])).toBe(8);
+      expect(await spend([3, "old"], later)).toBe(5);
+      expect(await spend([3, "new"])).toBe(10);
+    },
+  );
 });
