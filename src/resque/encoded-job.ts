@@ -34,8 +34,8 @@ export interface EncodedJob {
 /** What is written of a job whose status is kept. The payload bears the id, too. */
 export interface KeptStatus {
   readonly id: string;
-  /** With a TTL. */
-  readonly write: RedisCommand;
+  /** Writes it, with a TTL, for a job that is due then, or is in its queue. */
+  write(atSeconds: number | undefined): RedisCommand;
 }
 
 /** The lock without which a job is not enqueued. */
@@ -77,6 +77,6 @@ export function jobCommands(keys: Keys, { queue, payload, atSeconds, status }: E
         ]
       : delayCommands(keys, { queue, payload, atSeconds });
   // A status that outlives a refused job does no harm: it has a TTL.
-  if (status) commands.push(status.write);
+  if (status) commands.push(status.write(atSeconds));
   return commands;
 }

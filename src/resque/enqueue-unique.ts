@@ -44,7 +44,7 @@ async function replaceOrEnqueue(
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
     const held = (await client.command(["GET", job.lock.key], options)) as string | null;
     const end = held === null ? "gone" : await replaceWaiting(client, keys, { job, held }, options);
-    if (typeof end === "object") await writeReplaced(client, keys, { job, held: held ?? "" }, options);
+    if (typeof end === "object") await writeReplaced(client, keys, { job, held: held ?? "", place: end }, options);
     if (typeof end === "object" || end === "dropped") return end;
     if (end === "changed") continue;
     const { refused, lengths } = await enqueueOrRefuse(client, keys, [job], options, held ?? "");
@@ -57,13 +57,13 @@ async function replaceOrEnqueue(
 async function writeReplaced(
   client: RedisClient,
   keys: Keys,
-  { job, held }: { readonly job: UniqueJob; readonly held: string },
+  { job, held, place }: { readonly job: UniqueJob; readonly held: string; readonly place: Place },
   options: Options,
 ): Promise<void> {
   const { payload = "" } = readLockValue(held);
   if (!job.status && readOwn(payload).id === undefined) return;
   const { replacedCommand } = await import("./job-status.ts");
-  const commands = [job.status?.write, replacedCommand(keys, payload, job.queue)];
+  const commands = [job.status?.write(place.atSeconds), replacedCommand(keys, payload, job.queue)];
   await client.pipeline(
     commands.filter((command) => command !== undefined),
     options,

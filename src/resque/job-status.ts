@@ -53,17 +53,16 @@ export function withStatus(keys: Keys, job: EncodedJob, given: EnqueuedStatus): 
   checkJobId("id", id);
   // Airlift has just written the payload, and it ends in ASCII.
   const { cutBytes, append } = changeOwn(job.payload, { ...readOwn(job.payload), id }) as TailChange;
-  const dueMs = job.atSeconds === undefined ? undefined : job.atSeconds * 1_000;
-  const status = {
-    ...{ enqueuedMs: Math.floor(nowMs), queue: job.queue, class: className },
-    ...(dueMs === undefined ? { state: "queued" } : { state: "delayed", dueMs }),
+  const write = (atSeconds: number | undefined): RedisCommand => {
+    const dueMs = atSeconds === undefined ? undefined : atSeconds * 1_000;
+    const status = {
+      ...{ enqueuedMs: Math.floor(nowMs), queue: job.queue, class: className },
+      ...(dueMs === undefined ? { state: "queued" } : { state: "delayed", dueMs }),
+    };
+    const ttlMs = given.ttlMs + Math.max(0, Math.ceil((dueMs ?? 0) - nowMs));
+    return ["SET", keys.job(id), JSON.stringify(status), "PX", ttlMs];
   };
-  const ttlMs = given.ttlMs + Math.max(0, Math.ceil((dueMs ?? 0) - nowMs));
-  return {
-    ...job,
-    payload: job.payload.slice(0, -cutBytes) + append,
-    status: { id, write: ["SET", keys.job(id), JSON.stringify(status), "PX", ttlMs] },
-  };
+  return { ...job, payload: job.payload.slice(0, -cutBytes) + append, status: { id, write } };
 }
 
 /** Writes that a job waits no more, as a newer one has taken its place. */

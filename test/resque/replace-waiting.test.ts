@@ -63,6 +63,23 @@ describe.each(setups())("the newest arguments win, over $name", (kind) => {
     expect(await lockNames()).toEqual([]);
   });
 
+  test("their status tells where they wait, whatever time they were given", async () => {
+    const kept = { ...notify, status: { ttlMs: 60_000 } };
+    const app = world.app({ jobs: [kept] });
+    const stateOf = async (enqueued: object) => app.job((enqueued as { readonly id: string }).id);
+    const old = await app.enqueueIn(HOUR_MS, kept, [1, "old"]);
+    const now = await app.enqueue(kept, [1, "new"]);
+    const { at } = now as { readonly at: number };
+    expect(await stateOf(now)).toMatchObject({ state: "delayed", dueMs: at });
+    expect(await stateOf(old)).toMatchObject({ state: "discarded" });
+    const key = world.keys.job((now as { readonly id: string }).id);
+    expect(Number((await world.send(["PTTL", key]))[0])).toBeGreaterThan(HOUR_MS);
+    await app.enqueue(kept, [2, "old"]);
+    const later = await app.enqueueIn(HOUR_MS, kept, [2, "new"]);
+    expect(await stateOf(later)).toMatchObject({ state: "queued" });
+    expect(await stateOf(later)).not.toHaveProperty("dueMs");
+  });
+
   test("among the delayed: at the time of the one that waits, whatever its own", async () => {
     const app = appOn();
     const { at } = (await app.enqueueIn(HOUR_MS, notify, [1, "old"])) as { readonly at: number };
