@@ -6,6 +6,7 @@ import { beatDrain as beatDrainScript } from "../../src/resque/generated/beat-dr
 import { readSlots as readSlotsScript } from "../../src/resque/generated/read-slots.generated.ts";
 import { recoverDrain as recoverDrainScript } from "../../src/resque/generated/recover-drain.generated.ts";
 import { samePayload as samePayloadScript } from "../../src/resque/generated/same-payload.generated.ts";
+import { writeStatuses as writeStatusesScript } from "../../src/resque/generated/write-statuses.generated.ts";
 import { recoverDrain } from "../../src/resque/recover-drain.ts";
 import type { Setup } from "../support/setups.ts";
 import {
@@ -54,8 +55,10 @@ export function describeDrainScripts(kind: Setup): void {
       await world.endLeases();
       nowMs += 3_000;
       const stats = { slot: 1, processed: 5, failed: 2 };
+      const beforeMs = Date.now();
       await beat(drain, [stats]);
-      expect(await score(drain)).toBeGreaterThan(Date.now());
+      expect(await score(drain)).toBeGreaterThanOrEqual(beforeMs + 9_000);
+      expect(await score(drain)).toBeLessThanOrEqual(Date.now() + 9_001);
       expect(await world.everything()).toMatchObject({
         "resque:workers:heartbeat": Object.fromEntries(drain.own.ids.map((id) => [id, "2026-11-20T18:51:00+00:00"])),
         [`resque:stat:processed:${drain.own.ids[1]}`]: "5",
@@ -123,6 +126,20 @@ export function describeDrainScripts(kind: Setup): void {
       const before = await world.everything();
       await drain.store.close();
       expect(await world.everything()).toEqual(before);
+    });
+
+    test.each([
+      ["a job of another drain's claim", '{"claim":"other.1.0","queue":"q","run_at":"now","payload":{}}'],
+      ["what is none of Airlift's", '{"queue":"q","run_at":"now","payload":{}}'],
+    ])("leaves %s in a slot, and the drain to whoever recovers it", async (_what, entry) => {
+      const drain = await openDrain(payloads(2));
+      const [, , third = ""] = drain.own.slots;
+      await world.send(["SET", third, entry]);
+      expect(await drain.store.close()).toEqual({ released: 2 });
+      expect(await world.queued("q")).toEqual(payloads(2));
+      const names = await world.keyNames();
+      expect(names).toEqual(expect.arrayContaining([third, world.keys.drains]));
+      expect(names).not.toContain(drain.own.slots[0]);
     });
 
     test.each([
@@ -348,6 +365,74 @@ export function describeDrainScripts(kind: Setup): void {
       expect(await world.get('resque:lock:A:q:[{"k":1}]')).toBe(left);
     });
 
+    test.each([0, 60_000])(
+      "with lists, statuses and locks of several jobs, each gets its own (a status' TTL of %i ms)",
+      async (statusTtlMs) => {
+        const drain = world.drain({ queues: ["a", "b"] });
+        const job = (n: number, own: string) => `{"class":"A","args":[${n}],"airlift":{${own}}}`;
+        await world.push("a", ...[1, 2].map((n) => job(n, `"crashes":2,"id":"i${n}","unique":"du${n}"`)));
+        await world.push("b", job(3, '"crashes":2,"id":"i3","unique":"du3"'), job(4, '"id":"i4"'));
+        await drain.store.exchange({ seq: 1, attempt: 1, settle: [], fill: slots(4) });
+        const status = (n: number) => `{"enqueuedMs":${n},"queue":"x","class":"A","state":"running","claim":"d"}`;
+        await world.send(
+          ...[1, 3, 4].map((n) => ["SET", world.keys.job(`i${n}`), status(n), "PX", 9_000_000]),
+          ["SET", "resque:lock:A:a:[1]", "9.du1"],
+          ["SET", "resque:lock:A:a:[2]", "9.du9"],
+          ["SET", "resque:lock:A:b:[3]", "9.du3"],
+        );
+        await world.endLeases();
+        const usage = { commands: 0, requests: 0 };
+        const [dead] = await readDead();
+        if (!dead) throw new Error("no dead drain");
+        const options = { crashLimit: 3, failedQueues: true, maxFailed: 1, statusTtlMs, nowMs: NOW_MS, usage };
+        if (kind.server === "redis-server") await world.countCommands();
+        expect(await recoverDrain(world.client, world.keys, dead, options)).toEqual({ requeued: 1, failed: 3 });
+        if (kind.server === "redis-server") expect(usage.commands).toBe(await world.countCommands());
+        const everything = await world.everything();
+        const failedOf = (queue: string) => (everything[world.keys.failedOf(queue)] as string[]).length;
+        expect([failedOf("a"), failedOf("b")]).toEqual([1, 1]);
+        expect(everything["resque:failed_queues"]).toEqual({ a_failed: true, b_failed: true });
+        expect(await world.queued("b")).toEqual([job(4, '"id":"i4","crashes":1')]);
+        const statusOf = (n: number) =>
+          everything[world.keys.job(`i${n}`)] as { ttlMs: number; value: string } | undefined;
+        for (const [n, state] of [
+          [1, "failed"],
+          [3, "failed"],
+          [4, "queued"],
+        ] as const) {
+          expect(JSON.parse(statusOf(n)?.value ?? "")).toMatchObject({ enqueuedMs: n, class: "A", state });
+          expect((statusOf(n)?.ttlMs ?? 0) > 60_000).toBe(statusTtlMs === 0);
+        }
+        if (statusTtlMs === 0) expect(statusOf(2)).toBeUndefined();
+        else expect(JSON.parse(statusOf(2)?.value ?? "")).toMatchObject({ queue: "a", state: "failed", attempt: 3 });
+        const locks = Object.keys(everything).filter((name) => name.startsWith("resque:lock:"));
+        expect(locks).toEqual(["resque:lock:A:a:[2]"]);
+      },
+    );
+
+    test.each([
+      ...["NaN", "-Infinity", "0x1f", "01", "1.", ".5", "+1", "1e", "1e+", "1.e5", "tru", "nil", '"\t"', '"\u0001"'],
+      ...['"\\\\",NaN', '"\\"", NaN, "\\""'],
+    ])("fails what only Redis takes for JSON as text inside a job: [%s]", async (args) => {
+      const raw = `{"class":"A","args":[${args}],"airlift":{"crashes":2}}`;
+      await openDrain([raw]);
+      await world.endLeases();
+      expect(await recoverAll()).toEqual([{ requeued: 0, failed: 1 }]);
+      const [entry] = await world.failed();
+      expect(entry?.payload).toEqual({ class: "MalformedPayload", args: [`{"class":"A","args":[${args}]}`] });
+    });
+
+    test.each([
+      ...["0", "-0", "10", "-1.5", "1e5", "1E-5", "1.25e+10", "true,false,null", '"NaN"', '"01, \\"0x1f\\" +1"'],
+      ...['"\\\\"', '"\\u0001"', '"\\ud83d"', '{"e":[]}', '"é"'],
+    ])("fails with its producer's bytes what is JSON: [%s]", async (args) => {
+      await openDrain([`{"class":"A","args":[${args}],"airlift":{"crashes":2}}`]);
+      await world.endLeases();
+      await recoverAll();
+      const [entry] = (await world.everything())["resque:failed"] as string[];
+      expect(entry).toContain(`"payload":{"class":"A","args":[${args}]},"exception":`);
+    });
+
     test("a live drain is not among the dead", async () => {
       await openDrain(payloads(1));
       expect((await world.drain().store.survey()).dead).toEqual([]);
@@ -359,6 +444,24 @@ export function describeDrainScripts(kind: Setup): void {
       await world.send(["ZADD", world.keys.drains, 0, "garbage", 0, "{}", 0, '{"id":1}']);
       expect((await world.drain().store.survey()).dead).toHaveLength(1);
     });
+  });
+
+  describe("write-statuses", () => {
+    const write = (token: string, isFirst: number) =>
+      call(writeStatusesScript, ["slot", "status"], [token, 60_000, isFirst, `"claim":"${token}","state":"new"}`]);
+
+    test.each(["d.1.0", "6f1d-40.1.0", "a+b%.1.0"])(
+      "of %s: what the claim has written stays, if it is to",
+      async (token) => {
+        const old = `{"enqueuedMs":7,"state":"old","claim":"${token}"}`;
+        await world.send(["SET", "slot", `{"claim":"${token}","queue":"q"}`], ["SET", "status", old]);
+        expect(await write(token, 1)).toEqual([2, 0]);
+        expect(await world.get("status")).toBe(old);
+        expect(await write(token, 0)).toEqual([3, 1]);
+        expect(await world.get("status")).toBe(`{"enqueuedMs":7,"claim":"${token}","state":"new"}`);
+        expect(await write(`${token}0`, 0)).toEqual([2, 0]);
+      },
+    );
   });
 
   describe("same-payload", () => {

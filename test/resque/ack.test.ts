@@ -200,6 +200,51 @@ describe.each(setups())("acknowledgements over $name", (setup) => {
     });
   });
 
+  describe("of a unique job with a status", () => {
+    const raw = '{"class":"A","args":[1],"airlift":{"id":"a","unique":"du1"}}';
+    const lock = "resque:lock:A:q:[1]";
+    const options: TestDrainOptions = { failedQueues: true, maxFailed: 1 };
+
+    test.each<[string, string | null, string, number]>([
+      ["ok", null, "done", 8],
+      ["discarded", null, "discarded", 8],
+      ["dropped", null, "dropped", 9],
+      ["failed", null, "failed", 12],
+      ["retrying", "9.du1", "retrying", 10],
+      ["postponed", "9.du1", "delayed", 9],
+      ["released", "9.du1", "queued", 8],
+      ["requeued", "9.du1", "queued", 8],
+    ])("by %s: its lock is then %s, its status %s, and %i commands are told", async (kind, left, state, commands) => {
+      const status = createStatusPolicy({ ttlMs: 60_000 }, []);
+      const { claim, ack } = await handOver(world, raw, { ...options, status });
+      await world.send(["SET", lock, "9.du1"], ["RPUSH", world.keys.failedOf("q"), "older"]);
+      const usage = { commands: 0, requests: 0 };
+      const acks = createAckStore({ client: world.client, keys: world.keys, registry, nowMs: Date.now, usage });
+      const outcome = OUTCOMES[kind] as Outcome;
+      if (setup.server === "redis-server") await world.countCommands();
+      expect(await acks.settle({ ack, queue: "q", job: claim.job, outcome, worker: "w" })).toBe(true);
+      expect(usage.commands).toBe(commands);
+      if (setup.server === "redis-server") expect(await world.countCommands()).toBe(commands);
+      expect(await world.get(lock)).toBe(left);
+      expect(JSON.parse((await world.get(world.keys.job("a"))) as string)).toMatchObject({ queue: "q", state });
+      if (kind === "failed") expect(await world.send(["LLEN", world.keys.failedOf("q")])).toEqual(["1"]);
+    });
+
+    test.each(["failed", "ok"])("by %s: a lock that another job has taken stays", async (kind) => {
+      const end = await detach(world, raw, options);
+      await world.send(["SET", lock, "9.du2"]);
+      expect(await end(OUTCOMES[kind] as Outcome)).toBe(true);
+      expect(await world.get(lock)).toBe("9.du2");
+    });
+
+    test("whose lock is something else is settled, and that stays", async () => {
+      const end = await detach(world, raw, options);
+      await world.send(["RPUSH", lock, "x"]);
+      expect(await end({ kind: "ok" })).toBe(true);
+      expect(await world.keyNames()).toContain(lock);
+    });
+  });
+
   test("a status that cannot be written keeps no job from being settled", async () => {
     const raw = '{"class":"Noop","args":[],"airlift":{"id":"a"}}';
     const end = await detach(world, raw, { status: createStatusPolicy({ ttlMs: 60_000 }, []) });
@@ -279,7 +324,7 @@ describe.skipIf(!server)("a receiver whom the server refuses something", () => {
       await world.send(["ACL", "SETUSER", "someone", "reset", "on", ">secret", "~*", "&*", "+@all", `-${command}`]);
       client = ioredis(world.setup.redis.url.replace("//", "//someone:secret@"));
       const { claim, ack } = await handOver(world, RAW, { failedQueues: true, maxFailed: 1 });
-      await world.send(["RPUSH", world.keys.failedOf("q"), "older"]);
+      await world.send(["RPUSH", world.keys.failedOf("q"), "older"], ["RPUSH", world.keys.queue("q"), "older"]);
       const zero = { [world.keys.processed]: "0", [world.keys.failures]: "0" };
       const before = { ...zero, ...(await world.everything()) };
       const acks = createAckStore({ client, keys: world.keys, registry, nowMs: Date.now });
@@ -296,6 +341,25 @@ describe.skipIf(!server)("a receiver whom the server refuses something", () => {
       delete after[world.keys.failedQueues];
       delete before[world.keys.failedQueues];
       expect(after).toEqual(before);
+    },
+  );
+
+  test.each(["get", "del", "set", "hdel", "ltrim"])(
+    "%s, of what is tidied behind a job: it is settled all the same",
+    async (command) => {
+      const raw = '{"class":"Noop","args":[1],"airlift":{"id":"a","unique":"du1"}}';
+      const limited = createRegistry([{ class: "Noop", limit: { running: 1 }, perform: () => undefined }]);
+      const status = createStatusPolicy({ ttlMs: 60_000 }, []);
+      const { claim, ack } = await handOver(world, raw, { maxFailed: 1, status, registry: limited });
+      await world.send(["SET", "resque:lock:Noop:q:[1]", "9.du1"], ["RPUSH", world.keys.failed, "older"]);
+      await client?.close();
+      await world.send(["ACL", "SETUSER", "someone", "reset", "on", ">secret", "~*", "&*", "+@all", `-${command}`]);
+      client = ioredis(world.setup.redis.url.replace("//", "//someone:secret@"));
+      const acks = createAckStore({ client, keys: world.keys, registry, nowMs: Date.now });
+      const outcome = OUTCOMES["failed"] as Outcome;
+      expect(await acks.settle({ ack, queue: "q", job: claim.job, outcome, worker: "w" })).toBe(true);
+      expect(await world.get(world.keys.processed)).toBe("1");
+      expect(await world.keyNames()).not.toContain(world.keys.retries);
     },
   );
 

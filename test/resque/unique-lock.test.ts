@@ -400,6 +400,39 @@ describe.each(setups())("unique jobs over $name", (kind) => {
     expect(await world.get(name)).toBe(value);
   });
 
+  test("of several locks those of their jobs are moved, each by as much as it outlives its job, and that is told", async () => {
+    const locks = ["s1", "s2", "s3"].map((id, index) => ({ key: `lock${index}`, id }));
+    const values = ["1000000600.1000000000.s1", "1000000600.1000000000.s9", "1000000700.1000000000.{}.s3"];
+    await world.send(...locks.map(({ key }, index) => ["SET", key, values[index] as string, "PX", 50_000]));
+    const usage = { commands: 0, requests: 0 };
+    await moveLocks(world.client, locks, 1_000_000_000);
+    if (kind.server === "redis-server") await world.countCommands();
+    expect(await moveLocks(world.client, locks, 1_000_000_100, { usage })).toBe(2);
+    expect(usage).toEqual({ commands: 6, requests: 1 });
+    if (kind.server === "redis-server") expect(await world.countCommands()).toBe(6);
+    expect(await Promise.all(locks.map(({ key }) => world.get(key)))).toEqual([
+      "1000000700.1000000100.s1",
+      "1000000600.1000000000.s9",
+      "1000000800.1000000100.{}.s3",
+    ]);
+    expect(await ttlOf("lock0")).toBeGreaterThan(140_000);
+    await moveLocks(world.client, locks, 1);
+    // The job is due: somebody else is about to take it.
+    expect(await ttlOf("lock0")).toBeLessThanOrEqual(1_000);
+  });
+
+  test("of several due locks of jobs without an id all are freed, and one look at the clock is told", async () => {
+    const locks = ["7", "8", "9795206569"].map((due) => ({ key: `lock${due}`, id: "" }));
+    await world.send(...locks.map(({ key }) => ["SET", key, `9795206600.${key.slice(4)}.s1`]));
+    await freeLocks(world.client, [{ key: "warm", id: "" }]);
+    const usage = { commands: 0, requests: 0 };
+    if (kind.server === "redis-server") await world.countCommands();
+    expect(await freeLocks(world.client, locks, { usage })).toBe(2);
+    expect(usage).toEqual({ commands: 4, requests: 1 });
+    if (kind.server === "redis-server") expect(await world.countCommands()).toBe(4);
+    expect(await world.keyNames()).toEqual(["lock9795206569"]);
+  });
+
   describe("a job that bears no id", () => {
     const push = (args: string): Promise<void> => world.push("q", `{"class":"Ship","queue":"q","args":${args}}`);
 
