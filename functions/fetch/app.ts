@@ -6,18 +6,18 @@ import { upstash } from "airlift/redis/upstash";
 import { jobs, queues } from "./jobs.ts";
 
 const { CRON_SECRET, ENQUEUE_TOKEN, OPERATE_TOKEN } = process.env;
-/** Drains end before the next tick. */
-const maxDurationMs = 55_000;
+const maxDurationMs = 55_000; // Drains end before the next tick.
 
 /** A first QUIT, TERM or INT lets running jobs end, a second ends the process. */
 export const { signal } = listenForStop({ onForce: (_name, status) => process.exit(status) });
 const { runHandler } = guardLateErrors(console);
 
-/** What goes on after an answer. */
+/** What goes on after an answer, or without one. */
 const works = new Set<Promise<unknown>>();
-const waitUntil = (work: Promise<unknown>): void => {
+const waitUntil = <T>(work: Promise<T>): Promise<T> => {
   works.add(work);
-  void work.finally(() => works.delete(work));
+  void Promise.allSettled([work]).then(() => works.delete(work));
+  return work;
 };
 
 const airlift = createAirlift({
@@ -25,7 +25,7 @@ const airlift = createAirlift({
   queues,
   jobs,
   // What is enqueued runs at once.
-  kick: (_request, drain) => waitUntil(drain({ forMs: maxDurationMs, signal })),
+  kick: (_request, drain) => void waitUntil(drain({ forMs: maxDurationMs, signal })),
 });
 const drain = { signal, runHandler };
 const api = createHttpApp(airlift, {
@@ -33,17 +33,18 @@ const api = createHttpApp(airlift, {
   drain,
 });
 const cron = toFetchHandler(airlift, { secret: CRON_SECRET, maxDurationMs, waitUntil, drain });
+const runTick = toScheduledHandler(airlift, { maxDurationMs, drain });
 
 /** The HTTP API, and /cron for schedules outside. */
 export const handle = (request: Request): Response | Promise<Response> =>
   new URL(request.url).pathname === "/cron" ? cron(request) : api.fetch(request);
 
 /** For schedules inside. */
-export const tick = toScheduledHandler(airlift, { maxDurationMs, drain });
+export const tick = (): Promise<void> => waitUntil(runTick());
 
 /** When no more requests are taken and `signal` is aborted: waits for what goes on, and ends the process. */
 export async function exit(): Promise<void> {
-  await Promise.all(works);
+  await Promise.allSettled(works);
   await airlift.close();
   process.exit();
 }
