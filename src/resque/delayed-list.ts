@@ -19,6 +19,12 @@ export interface DelayedPage extends CallOptions {
   readonly limit?: number;
 }
 
+export interface DelayedRead {
+  readonly entries: readonly DelayedEntry[];
+  /** There were no more than these. */
+  readonly isEnd: boolean;
+}
+
 /** Seconds that are looked at in one request. */
 const MAX_LISTS = 500;
 const MAX_LIMIT = 1_000;
@@ -31,11 +37,7 @@ const MAX_READ_BYTES = 1_000_000;
  *
  * @throws UsageError for a page that is none
  */
-export async function listDelayed(
-  client: RedisClient,
-  keys: Keys,
-  page: DelayedPage = {},
-): Promise<readonly DelayedEntry[]> {
+export async function listDelayed(client: RedisClient, keys: Keys, page: DelayedPage = {}): Promise<DelayedRead> {
   const { offset = 0, limit = 50, ...options } = page;
   checkCount("offset", offset, 0, Number.MAX_SAFE_INTEGER);
   checkCount("limit", limit, 1, MAX_LIMIT);
@@ -56,7 +58,9 @@ export async function listDelayed(
     const reads = parts.map(({ second, first, last }) => ["LRANGE", keys.delayed(second.name), first, last]);
     const lists = reads.length > 0 ? ((await client.pipeline(reads, options)) as string[][]) : [];
     for (const [index, raws] of lists.entries()) entries.push(...toEntries(parts[index]?.second as Second, raws));
-    if (seconds.length < count || passed >= offset + limit) return entries;
+    // Told by how many there were, not by how many could be read: meanwhile they may have come to their queues.
+    if (passed >= offset + limit) return { entries, isEnd: false };
+    if (seconds.length < count) return { entries, isEnd: true };
     start += count;
   }
 }

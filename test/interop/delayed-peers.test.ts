@@ -120,7 +120,7 @@ describe.each(KINDS)("delayed jobs beside their other schedulers on %s", (kind) 
 
     test("are listed", async () => {
       await queue.enqueueAt(5_000, "mail", "Job", [...(ARGS[1] as unknown[])]);
-      const [entry] = await listDelayed(client, keys);
+      const [entry] = (await listDelayed(client, keys)).entries;
       expect(entry).toMatchObject({ kind: "job", queue: "mail", class: "Job", args: ARGS[1], atMs: 5_000 });
     });
   });

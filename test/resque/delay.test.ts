@@ -146,7 +146,7 @@ describe.each(setups())("delayed jobs over $name", (kind) => {
         Array(2).fill({ raw: forms[1], queue: "b" }),
       );
       expect((await cancel(match)).map(({ queue }) => queue)).toEqual(["q", "q", "c", "c"]);
-      expect((await listDelayed(world.client, world.keys)).map(({ raw }) => raw)).toEqual(
+      expect((await listDelayed(world.client, world.keys)).entries.map(({ raw }) => raw)).toEqual(
         others.flatMap((item) => [item, item]),
       );
       expect((await world.keyNames()).filter((name) => name.includes("timestamps"))).toHaveLength(others.length);
@@ -172,7 +172,10 @@ describe.each(setups())("delayed jobs over $name", (kind) => {
       const taken = await cancel({ class: "Noop", args: [1], atMs: AT * 1_000 + 700 });
       expect(taken.map(({ raw }) => raw).toSorted()).toEqual([rubyItem("q", 1), nodeItem("b", 1)].toSorted());
       expect(
-        (await listDelayed(world.client, world.keys)).map(({ atSeconds, raw }) => [Number(atSeconds) - AT, raw]),
+        (await listDelayed(world.client, world.keys)).entries.map(({ atSeconds, raw }) => [
+          Number(atSeconds) - AT,
+          raw,
+        ]),
       ).toEqual([
         [0, nodeItem("b", 1)],
         [1, rubyItem("q", 1)],
@@ -257,12 +260,15 @@ describe.each(setups())("delayed jobs over $name", (kind) => {
 
   describe("are listed", () => {
     const list = async (page?: { offset?: number; limit?: number }) =>
-      (await listDelayed(world.client, world.keys, page)).map(({ atSeconds, raw }) => [Number(atSeconds) - AT, raw]);
+      (await listDelayed(world.client, world.keys, page)).entries.map(({ atSeconds, raw }) => [
+        Number(atSeconds) - AT,
+        raw,
+      ]);
 
     test("in the order of time, whoever wrote them, with what they hold", async () => {
       await world.delay(AT + 1, nodeItem("b", [], {}));
       await delayed([[12345678901234567890n], AT]);
-      expect(await listDelayed(world.client, world.keys)).toEqual([
+      expect((await listDelayed(world.client, world.keys)).entries).toEqual([
         {
           kind: "job",
           raw: '{"class":"Noop","args":[12345678901234567890],"queue":"q"}',
@@ -310,7 +316,7 @@ describe.each(setups())("delayed jobs over $name", (kind) => {
 
     test("what is no job among them, with the reason", async () => {
       await world.delay(AT, "no job", rubyItem("q", 1), Buffer.from("\xff{", "latin1"), '{"class":"A"}');
-      expect(await listDelayed(world.client, world.keys)).toMatchObject([
+      expect((await listDelayed(world.client, world.keys)).entries).toMatchObject([
         { kind: "malformed", raw: "no job", queue: undefined, reason: "it is not valid JSON" },
         { kind: "job" },
         { kind: "malformed" },

@@ -50,9 +50,9 @@ const ID = /^(\d+)-([0-9a-f]{12})$/;
 export async function listDelayedJobs(context: AdminContext, options: PageOptions = {}): Promise<DelayedJobPage> {
   checkNames("delayed.list", options, ["offset", "limit"]);
   const { offset, limit } = checkPage("delayed.list", options);
-  const entries = await listDelayed(context.client, context.keys, { offset, limit });
+  const { entries, isEnd } = await listDelayed(context.client, context.keys, { offset, limit });
   const jobs = await Promise.all(entries.map(toDelayedJob));
-  return { jobs, next: entries.length === limit ? offset + limit : undefined };
+  return { jobs, next: isEnd ? undefined : offset + limit };
 }
 
 /** Counts them. Costs a command for each second that holds some. */

@@ -52,6 +52,24 @@ describe.each(setups())("delayed jobs over $name", (setup) => {
     expect([page.jobs.map(({ raw }) => raw), page.next]).toEqual([[item(1), item(2)], 3]);
   });
 
+  test("are listed to the end, though some come to their queues while a page is read", async () => {
+    for (let n = 0; n < 5; n++) await delay(AT + n, item(n));
+    const { context } = world;
+    let calls = 0;
+    const client = {
+      ...context.client,
+      command: context.client.command.bind(context.client),
+      pipeline: async (...call: Parameters<typeof context.client.pipeline>) => {
+        const reply = await context.client.pipeline(...call);
+        // After the lengths have been read.
+        if (calls++ === 0) await world.send(["DEL", world.keys.delayed(AT)]);
+        return reply;
+      },
+    };
+    const first = await listDelayedJobs({ ...context, client }, { limit: 2 });
+    expect([first.jobs.map(({ raw }) => raw), first.next]).toEqual([[item(1)], 2]);
+  });
+
   test("are cancelled by id, with those that are alike at the same second, jobs or not", async () => {
     await delay(AT, item(1));
     await delay(AT, item(1));
