@@ -75,7 +75,8 @@ export interface Airlift extends AirliftAdmin, AsyncDisposable {
   ): Promise<Enqueued>;
   /**
    * Enqueues jobs, in order. A wrong one leaves everything as it was; up to 5,000 jobs or 1 MB are atomic, more are sent in chunks. A
-   * unique job that takes the place of another does so by itself.
+   * unique job that takes the place of another does so by itself. A queue whose key holds no list is refused by Redis alone: the jobs of
+   * the other queues are there, unless one of the chunk is unique.
    */
   enqueueAll(jobs: readonly EnqueueRequest[], options?: EnqueueAllOptions): Promise<EnqueuedAll>;
   /**
