@@ -362,6 +362,29 @@ export function describeExchangeScript(kind: Setup): void {
       expect(await world.queued("low")).toEqual([payload(21)]);
     });
 
+    test.each<[string, number[], number]>([
+      ["the last of four: one pop", [0, 0, 0, 9], 5],
+      ["two of four: a pop for each", [0, 2, 0, 9], 6],
+      ["the last but one of four: another pop, for the last one", [0, 0, 2, 9], 6],
+      ["each of four: a pop for each", [1, 1, 1, 1], 8],
+      ["two of four, too few: a pop for each, and one that finds nothing", [1, 1, 0, 0], 7],
+      ["none of four: one pop, and nothing to write", [0, 0, 0, 0], 4],
+    ])("costs what it must where jobs wait in %s", async (_where, counts, commands) => {
+      const drain = world.drain();
+      await world.push("first", payload(0));
+      const { claims } = await open(drain, [0], { queues: ["first"] });
+      const queues = ["a", "b", "c", "d"];
+      for (const [index, queue] of queues.entries()) {
+        if (counts[index]) await world.push(queue, ...payloads(counts[index], 10 * index));
+      }
+      const next = await exchange(drain, { seq: 2, settle: claims.map(ok), fill: slots(4), queues });
+      const all = counts.flatMap((count, index) => payloads(count, 10 * index));
+      expect(raws(next.claims)).toEqual(all.slice(0, 4));
+      expect((await Promise.all(queues.map(world.queued))).flat()).toEqual(all.slice(4));
+      // An old server has one LPOP for each queue, and a slot that is not filled again is deleted.
+      if (kind.server === "redis-server") expect(next.reply[0] - (next.claims.length === 0 ? 1 : 0)).toBe(commands);
+    });
+
     test("says that the queues are drained when they hold fewer jobs than asked for", async () => {
       const drain = world.drain();
       await world.push("b", payload(0));
@@ -489,10 +512,18 @@ export function describeExchangeScript(kind: Setup): void {
         '{"class":"A\\u00e9"}',
         ' {"class" : "Noop"}',
         '{"class":"Aé"}',
+        // The last one counts, as in every reader of JSON.
+        '{"class":"Other","args":[],"class":"Noop"}',
+        '{"class":"Other","cl\\u0061ss":"Noop","args":[]}',
       ];
-      const foreign = ['{"args":[{"class":"Noop"}],"class":"Other"}', '{"class":"Noo\\u0070s","args":[]}'];
-      await world.push("q", foreign[0] as string, ...own, foreign[1] as string);
-      const { claims } = await open(world.drain(), slots(4), { context });
+      const foreign = [
+        '{"class":"Noop","class":"Other"}',
+        '{"class":"Noop","args":[],"\\u0063lass":"Other"}',
+        '{"args":[{"class":"Noop"}],"class":"Other"}',
+        '{"class":"Noo\\u0070s","args":[]}',
+      ];
+      await world.push("q", foreign[0] as string, ...own, ...foreign.slice(1));
+      const { claims } = await open(world.drain({ slots: 6 }), slots(6), { context });
       expect(raws(claims)).toEqual(own);
       expect(await world.queued("q")).toEqual(foreign);
     });
@@ -531,6 +562,15 @@ export function describeExchangeScript(kind: Setup): void {
       expect(await world.queued("a")).toEqual(payloads(2));
       expect(await world.queued("b")).toEqual([payload(2)]);
       for (const slot of drain.own.slots) expect(await world.get(slot)).toBeNull();
+    });
+
+    test("tells which of the queues hold something else, and what", async () => {
+      await world.push("a", payload(0));
+      await world.send(["SADD", world.keys.queue("b"), "x"], ["SET", world.keys.queue("d"), "x"]);
+      const { call, read } = prepare(world.drain(), { fill: slots(4), isOpening: true, queues: ["a", "b", "c", "d"] });
+      const reply = (await world.client.script(call)) as Reply;
+      expect(() => read(reply)).toThrow(/WRONGTYPE.* \(resque:queue:b is a set\) \(resque:queue:d is a string\)/);
+      expect(String(reply[9])).not.toMatch(/queue:[ac]/);
     });
 
     test("settles all the same when handing out is refused", async () => {

@@ -4,6 +4,7 @@ import type { Claim, Detached } from "../../src/core/store.ts";
 import {
   ok,
   openWorld,
+  payload,
   payloads,
   slots,
   type TestDrain,
@@ -98,6 +99,27 @@ describe.each(setups().filter(({ server }) => server === "redis-server"))("what 
     // … and MSET
     expect(await cost(() => drain.fill(40), drain)).toBe(11);
     expect(await world.queued("q")).toEqual([...sends(count, 1), ...payloads(10, 40)]);
+  });
+
+  test("what goes back does so in pieces no larger than what a drain claims", async () => {
+    const sizes = [10, 70, 30, 30, 30, 5, 5, 90, 1];
+    const stay = sizes.map((size, n) => send(n, "x".repeat(size)));
+    await world.push("q", send("runs"), ...stay);
+    const [holder, drain] = [open({ running: 1 }), open({ running: 1 }, { slots: 9, maxClaimBytes: 200 })];
+    await holder.fill(1);
+    await drain.fill(1);
+    // From the end, in bytes: 31 + 120 + 35, then 35 + 60 + 60, then 60 + 100 + 40.
+    expect(await cost(() => drain.fill(9), drain)).toBe(8 + 3);
+    expect(await world.queued("q")).toEqual(stay);
+  });
+
+  test("what is over the bytes of a claim: one LPUSH, and no look behind it", async () => {
+    await world.push("q", send("runs"), payload(0), payload("x".repeat(200)));
+    const drain = open({ running: 9 }, { maxClaimBytes: 200 });
+    const { claims } = await drain.fill(1);
+    // EVALSHA, MGET, INCRBY, LPOP, LPUSH, MSET, HDEL of the place
+    expect(await cost(() => drain.exchange({ settle: claims.map(ok), fill: slots(3) }), drain)).toBe(7);
+    expect(await world.queued("q")).toEqual([payload("x".repeat(200))]);
   });
 
   test("jobs behind so many that their head is too far away: an LREM each", async () => {

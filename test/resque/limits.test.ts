@@ -533,6 +533,19 @@ describe.each(setups())("limits over $name", (kind) => {
       expect(await world.queued("q")).toEqual(sends(5_001));
     });
 
+    test.each([
+      [7, 8],
+      [20, 64],
+      [3, 64],
+    ])("one in %i, filling %i slots each time: in order, and none is passed over", async (every, count) => {
+      const all = Array.from({ length: 3_500 }, (_, n) => (n % every === every - 1 ? payload(n) : send(n)));
+      await pushMany(world, "q", all);
+      await world.send(["SET", world.keys.pausedClasses, '["Send"]']);
+      const claims = (await sweep(openLimited(world, undefined, { slots: count }), count)).flat();
+      expect(raws(claims)).toEqual(all.filter((raw) => raw.includes("Noop")));
+      expect(await world.queued("q")).toEqual(all.filter((raw) => raw.includes("Send")));
+    });
+
     test("a key's jobs wait for those before them, though they may start, until the head is looked at again", async () => {
       const tenant = (name: string, n: number): string => send(name, n);
       const full = Array.from({ length: 3_000 }, (_, n) => tenant("full", n));

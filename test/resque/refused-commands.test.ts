@@ -311,6 +311,18 @@ describe.skipIf(!setup)("a user whom the server refuses one command", () => {
     expect(await world.queued("a")).toEqual([payload(1)]);
   });
 
+  test("has jobs of many queues claimed, in strict order, though lmpop is refused or older than the server", async () => {
+    await refuse("lmpop");
+    await world.push("a", ...payloads(2));
+    await world.push("c", ...payloads(2, 2));
+    await world.push("d", ...payloads(3, 4));
+    const { store } = world.drain({ client, queues: ["a", "b", "c", "d", "e"], slots: 6 });
+    const { claims, isDrained } = await store.exchange({ seq: 1, attempt: 1, settle: [], fill: slots(6) });
+    expect(raws(claims)).toEqual(payloads(6));
+    expect(isDrained).toBe(false);
+    expect(await world.queued("d")).toEqual([payload(6)]);
+  });
+
   test("has its jobs started under a rate, though what tidies up behind it is refused", async () => {
     const limit = { rate: { jobs: 9, periodMs: 60_000 } };
     const registry = createRegistry([{ class: "Noop", limit, perform: () => undefined }]);
