@@ -3,7 +3,7 @@ import type { LuaScript } from "../client.ts";
 
 export const pauseClass: LuaScript = {
   name: "pause-class",
-  sha1: "75e7472774debbfd4445db42d0a26064d5bda7b7",
-  keyLockingSha1: "bd9fca7f02252c166bc32f1cb5ea5c331eb9ac96",
-  source: "local ok, classes = pcall(cjson.decode, redis.call('GET', KEYS[1]) or '[]')\nlocal kept, had = {}, 0\nfor _, class in ipairs(ok and type(classes) == 'table' and classes or {}) do\nif class == ARGV[2] then had = 1 else kept[#kept + 1] = class end\nend\nif ARGV[1] == 'pause' then kept[#kept + 1] = ARGV[2] end\nif #kept == 0 then\nredis.call('DEL', KEYS[1])\nelse\nredis.call('SET', KEYS[1], cjson.encode(kept))\nend\nreturn {3, ARGV[1] == 'pause' and 1 - had or had}",
+  sha1: "dc7f05222fa64199e4088b78e2ef95a420387e9e",
+  keyLockingSha1: "b337684756ae522820fa03ce39ae9b75a4d5baa2",
+  source: "local ok, classes = pcall(cjson.decode, redis.call('GET', KEYS[1]) or '[]')\nlocal kept = {}\nfor _, class in ipairs(ok and type(classes) == 'table' and classes or {}) do\nif class ~= ARGV[2] then kept[#kept + 1] = class end\nend\nif ARGV[1] == 'pause' then kept[#kept + 1] = ARGV[2] end\nif #kept == 0 then\nredis.call('DEL', KEYS[1])\nelse\nredis.call('SET', KEYS[1], cjson.encode(kept))\nend\nreturn {3}",
 };

@@ -3,13 +3,13 @@ pause-class: adds a class to those that are paused, or takes it off.
 
 KEYS  1 airlift:paused-classes
 ARGV  1 pause or resume, 2 the class
-Returns {commands, 1 if that changed something, else 0}
+Returns {commands}
 Keeps: no class is in the array twice, and an empty array is no key. What is no array is written anew.
 ]]
 local ok, classes = pcall(cjson.decode, redis.call('GET', KEYS[1]) or '[]')
-local kept, had = {}, 0
+local kept = {}
 for _, class in ipairs(ok and type(classes) == 'table' and classes or {}) do
-  if class == ARGV[2] then had = 1 else kept[#kept + 1] = class end
+  if class ~= ARGV[2] then kept[#kept + 1] = class end
 end
 if ARGV[1] == 'pause' then kept[#kept + 1] = ARGV[2] end
 if #kept == 0 then
@@ -17,4 +17,4 @@ if #kept == 0 then
 else
   redis.call('SET', KEYS[1], cjson.encode(kept))
 end
-return {3, ARGV[1] == 'pause' and 1 - had or had}
+return {3}
