@@ -24,6 +24,7 @@ const COSTS: readonly Cost[] = [
   ["workers.list", 4, (admin) => admin.workers.list()],
   ["workers.drains, none", 3, (admin) => admin.workers.drains()],
   ["workers.prune, at work", 4 + 8, (admin) => admin.workers.prune(worker)],
+  ["workers.prune, not there", 4 + 4, (admin) => admin.workers.prune("vm:2:q")],
   ["failed.lists", 2, (admin) => admin.failed.lists()],
   ["failed.list", 3, (admin) => admin.failed.list()],
   ["failed.list, by a filter", 3, (admin) => admin.failed.list({ class: "Boom" })],
@@ -34,7 +35,8 @@ const COSTS: readonly Cost[] = [
   ["retries.list", 3, (admin) => admin.retries.list()],
   ["retries.count", 1, (admin) => admin.retries.count()],
   ["retries.run, all", 3 + 4, (admin) => admin.retries.run({ all: true })],
-  ["retries.remove, all", 3 + 4, (admin) => admin.retries.remove({ all: true })],
+  ["retries.remove, one", 3 + 4, (admin) => admin.retries.remove({ ids: ["1"] })],
+  ["retries.remove, all, one of which has a place", 3 + 4 + 1, (admin) => admin.retries.remove({ all: true })],
   ["pause, everything", 1, (admin) => admin.pause()],
   ["pause, a class", 3, (admin) => admin.pause({ class: "A" })],
   ["resume, a queue", 1, (admin) => admin.resume({ queue: "q" })],
@@ -81,8 +83,10 @@ describe.skipIf(!setup)("what the admin API costs", () => {
     await world.push("q", ...range(3).map((n) => `{"class":"A","args":[${n}]}`));
     await world.push("r", "{}");
     await world.fail([...Object.values(WRITERS).map((write) => write(1)), WRITERS.node(2)]);
-    const member = (n: number): string => `{"id":"${n}","queue":"q","attempt":2,"payload":{"class":"A","args":[${n}]}}`;
-    await world.send(["ZADD", keys.retries, LATER, member(1), LATER, member(2)]);
+    const member = (n: number, more = ""): string =>
+      `{"id":"${n}","queue":"q","attempt":2${more},"payload":{"class":"A","args":[${n}]}}`;
+    const withPlace = member(2, ',"detached":true,"limited":true');
+    await world.send(["ZADD", keys.retries, LATER, member(1), LATER, withPlace]);
     await world.send(
       ["SADD", keys.workers, worker],
       ["SET", keys.worker(worker), '{"queue":"q","payload":{"class":"A"}}'],

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { type AirliftAdmin, createAdmin } from "../../../src/admin.ts";
 import { ioredis } from "../../../src/redis/ioredis.ts";
 import type { AdminContext } from "../../../src/resque/admin/admin-context.ts";
 import { clearFailed, removeFailed, retryFailed } from "../../../src/resque/admin/change-failed.ts";
@@ -80,6 +81,43 @@ describe.skipIf(!setup)("a Redis that refuses", () => {
     const left = await world.list(world.keys.failed);
     const kept = entries.filter((entry) => !entry.includes('"Boom"')).map(bytesOf);
     expect(command === "lset" ? [kept] : [entries.map(bytesOf)]).toContainEqual(left);
+    await context.client.close();
+  });
+
+  test.each<readonly [command: string, run: (admin: AirliftAdmin) => Promise<unknown>]>([
+    ["ltrim", (admin) => admin.queues.clear("q")],
+    ["srem", (admin) => admin.queues.remove("q")],
+    ["zrem", (admin) => admin.retries.remove({ all: true })],
+    ["zadd", (admin) => admin.retries.run({ all: true })],
+    ["zrangebyscore", (admin) => admin.retries.list()],
+    ["zcard", (admin) => admin.retries.list()],
+    ["set", (admin) => admin.pause({ class: "B" })],
+    ["del", (admin) => admin.resume({ class: "A" })],
+    ["get", (admin) => admin.resume({ class: "A" })],
+    ...["sismember", "rpush", "srem", "hdel", "del"].map(
+      (command) => [command, (admin: AirliftAdmin) => admin.workers.prune("vm:1:q")] as const,
+    ),
+  ])("%s: who asks for what it needs is told, and nothing is called done (%s)", async (command, run) => {
+    const context = await asSomeone(`-${command}`);
+    const { keys } = world;
+    await world.push("q", '{"class":"A"}');
+    await world.send(["SET", keys.pausedClasses, '["A"]']);
+    await world.send(["SADD", keys.workers, "vm:1:q"], ["SET", keys.worker("vm:1:q"), '{"queue":"q","payload":{}}']);
+    await world.send(["ZADD", keys.retries, 9e12, '{"id":"1","queue":"q","attempt":2,"payload":{}}']);
+    await expect(run(createAdmin(context, undefined))).rejects.toMatchObject({ name: "StoreError" });
+    // Whatever else has been done of it, the job that the worker held is not forgotten.
+    const [isKept] = await world.send(["EXISTS", keys.worker("vm:1:q"), keys.failed]);
+    expect(Number(isKept)).toBeGreaterThan(0);
+    await context.client.close();
+  });
+
+  test("hdel: a job that is removed is gone, and its place under a limit ends with its lease", async () => {
+    const context = await asSomeone("-hdel");
+    const member = '{"id":"1","queue":"q","attempt":1,"detached":true,"limited":true,"payload":{}}';
+    await world.send(["ZADD", world.keys.retries, 9e12, member]);
+    const removed = await createAdmin(context, undefined).retries.remove({ all: true });
+    expect(removed).toMatchObject({ changed: 1 });
+    expect(await world.keyNames()).toEqual([]);
     await context.client.close();
   });
 });
