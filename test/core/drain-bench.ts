@@ -45,6 +45,8 @@ export interface BenchOptions {
   readonly answer?: (params: SeenExchange, claimed: number) => Partial<ExchangeResult>;
 }
 
+type EventOf<Kind> = Extract<DrainEvent, { readonly kind: Kind }>;
+
 export const START_MS = 1_000_000;
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -182,4 +184,15 @@ export function createDrainBench(options: BenchOptions = {}): DrainBench {
     },
   );
   return bench;
+}
+
+export const times = ({ exchanges }: DrainBench): readonly number[] => exchanges.map(({ atMs }) => atMs);
+export const timesOf = ({ calls }: DrainBench, name: string): readonly number[] =>
+  calls.filter(([called]) => called === name).map(([, atMs]) => atMs);
+/** Of each exchange: when, how many jobs it settled, and how many it asked for. */
+export const moves = ({ exchanges }: DrainBench): readonly (readonly number[])[] =>
+  exchanges.map(({ atMs, settle, fill }) => [atMs, settle.length, fill.length]);
+export const many = (count: number, name: string): string[] => Array.from({ length: count }, () => name);
+export function ofKind<Kind extends DrainEvent["kind"]>({ events }: DrainBench, kind: Kind): EventOf<Kind>[] {
+  return events.filter((event): event is EventOf<Kind> => event.kind === kind);
 }

@@ -1,24 +1,22 @@
+import { getEventListeners } from "node:events";
 import { beforeEach, describe, expect, test } from "vitest";
 import { release } from "../../src/core/directive.ts";
+import type { DrainOptions } from "../../src/core/drain-deps.ts";
 import { StoreError } from "../../src/core/errors.ts";
-import type { DrainEvent } from "../../src/core/events.ts";
 import type { JobContext } from "../../src/core/job.ts";
-import { createStatusPolicy } from "../../src/core/job-status.ts";
 import {
   type BenchOptions,
   createDrainBench,
-  type DrainBench,
+  many,
+  moves,
+  ofKind,
   type SeenExchange,
   START_MS,
   type StoreChange,
+  times,
+  timesOf,
 } from "./drain-bench.ts";
 
-const times = ({ exchanges }: DrainBench): readonly number[] => exchanges.map(({ atMs }) => atMs);
-const timesOf = ({ calls }: DrainBench, name: string): readonly number[] =>
-  calls.filter(([called]) => called === name).map(([, atMs]) => atMs);
-/** Of each exchange: when, how many jobs it settled, and how many it asked for. */
-const moves = ({ exchanges }: DrainBench) =>
-  exchanges.map(({ atMs, settle, fill }) => [atMs, settle.length, fill.length]);
 /** Exchanges take so long, and are carried out at their end. */
 const slowExchange =
   (ms: number): StoreChange =>
@@ -28,9 +26,6 @@ const slowExchange =
       return store.exchange(params);
     },
   });
-const many = (count: number, name: string): string[] => Array.from({ length: count }, () => name);
-const ofKind = <Kind extends DrainEvent["kind"]>({ events }: DrainBench, kind: Kind) =>
-  events.filter((event): event is Extract<DrainEvent, { kind: Kind }> => event.kind === kind);
 const unavailable = new StoreError("unavailable", "away");
 
 describe("a drain with a long job", () => {
@@ -147,6 +142,12 @@ describe("jobs that have ended", () => {
     ]);
   });
 
+  test("… each alone, too", async () => {
+    const bench = createDrainBench({ queue: ["Noop 400", ...many(9, "Noop 9000")], settings: { concurrency: 8 } });
+    await bench.clock.advance(460);
+    expect(moves(bench)[1]).toEqual([450, 1, 3]);
+  });
+
   test("wait longer if no job can come for their slots", async () => {
     const bench = createDrainBench({ queue: four, settings: { concurrency: 8 } });
     await bench.clock.advance(560);
@@ -212,7 +213,6 @@ describe("a drain whose time is up", () => {
     await bench.clock.advance(60_000);
     expect(bench.settled.at(-1)).toBe(ending);
     expect(bench.report).toMatchObject({ durationMs: deadlineMs });
-    expect(bench.clock.pendingMs.filter((ms) => ms > 0)).toEqual([]);
   });
 
   test("claims nothing that may take as long as its jobs did", async () => {
@@ -242,15 +242,46 @@ describe("a drain whose time is up", () => {
 });
 
 describe("a drain that is to end", () => {
-  const createAborted = (queue: readonly string[], options: BenchOptions = {}) => {
+  const createAborted = (queue: readonly string[], bench: BenchOptions = {}, options: DrainOptions = {}) => {
     const controller = new AbortController();
     const { signal } = controller;
-    return { controller, bench: createDrainBench({ queue, options: { signal }, ...options }) };
+    return { controller, bench: createDrainBench({ queue, options: { ...options, signal }, ...bench }) };
   };
+
+  test("fails no job that had most of the drain's time: it was not given all of it", async () => {
+    const { controller, bench } = createAborted(["Noop 50000"], {}, { deadlineMs: 20_000 });
+    await bench.clock.advance(19_000);
+    controller.abort();
+    await bench.clock.advance(60_000);
+    expect([bench.settled, bench.report?.durationMs]).toEqual([["Noop 50000: released"], 19_500]);
+  });
+
+  test("leaves no listener and no timer behind", async () => {
+    const { controller, bench } = createAborted(["Noop 300"], {}, { deadlineMs: 20_000 });
+    await bench.clock.advance(300);
+    expect(bench.report).toMatchObject({ stopped: "empty" });
+    expect([getEventListeners(controller.signal, "abort"), bench.clock.pendingMs]).toEqual([[], []]);
+  });
+
+  test.each([
+    ["aborted", {}],
+    ["deadline", { deadlineMs: 1_030 }],
+  ])("%s: gives back what it held in hand, unbegun, all in the order of the queue", async (stopped, options) => {
+    const long = Array.from({ length: 9 }, (_, n) => `Noop 9000 ${n}`);
+    const { controller, bench } = createAborted([...many(40, "Noop 20"), ...long], {}, options);
+    await bench.clock.advance(1_000);
+    expect(bench.begun.slice(40)).toHaveLength(4);
+    expect(bench.queue.length).toBeLessThan(5);
+    if (stopped === "aborted") controller.abort();
+    await bench.clock.advance(60_000);
+    expect(bench.begun.slice(40)).toHaveLength(4);
+    expect(bench.queue).toEqual(long);
+    expect(bench.report).toMatchObject({ stopped, succeeded: 40 });
+  });
 
   test("claims no more, writes what ends within its grace, and gives back what does not", async () => {
     const queue = ["Noop 300", "Noop 5000", ...many(4, "Noop 40")];
-    const { controller, bench } = createAborted(queue, { settings: { concurrency: 2 } });
+    const { controller, bench } = createAborted(queue, { settings: { concurrency: 2 } }, { maxJobs: 2 });
     await bench.clock.advance(100);
     controller.abort();
     await bench.clock.advance(60_000);
@@ -303,7 +334,11 @@ describe("a drain that is to end", () => {
     expect(moves(bench)[0]).toEqual([0, 0, 4]);
     const few = createDrainBench({ queue: many(9, "Noop 10"), options: { maxJobs: 3 } });
     await few.clock.advance(60_000);
-    expect(moves(few)[0]).toEqual([0, 0, 3]);
+    expect(moves(few)).toEqual([
+      [0, 0, 3],
+      [10, 2, 0],
+      [10, 1, 0],
+    ]);
   });
 });
 
@@ -367,35 +402,56 @@ describe("an exchange that fails", () => {
     expect(lastMs()).toBeLessThanOrEqual(8_000);
   });
 
-  test("for good stops the handlers, and what has ended is written by one more", async () => {
+  test.each([
+    [1, 1],
+    [2, 4],
+  ])("because credentials are refused, at exchange %i: sent %i times", async (seq, sent) => {
+    let calls = 0;
     const bench = createDrainBench({
-      queue: ["Noop 100", "Noop 50000"],
+      queue: ["Noop 100"],
       store: (_bench, store) => ({
         async exchange(params) {
-          if (params.seq === 2) throw new StoreError("rejected", "no permission");
+          if (params.seq === seq && ++calls < 4) throw new StoreError("unauthorized", "wrong");
           return store.exchange(params);
         },
       }),
     });
     await bench.clock.advance(10_000);
-    expect(bench.settled).toEqual(["Noop 100: ok", "Noop 50000: released"]);
-    expect(bench.exchanges.map(({ seq, attempt, fill }) => [seq, attempt, fill.length])).toEqual([
-      [1, 1, 4],
-      [3, 2, 0],
+    expect([calls, bench.report?.succeeded]).toEqual([sent, seq === 1 ? undefined : 1]);
+  });
+
+  test("for good stops the handlers, and what has ended is written by one more, and nothing twice", async () => {
+    const bench = createDrainBench({
+      queue: ["Noop 50", "Noop 300", "Noop 50000"],
+      store: (_bench, store) => ({
+        async exchange(params) {
+          if (params.seq === 3) throw new StoreError("rejected", "no permission");
+          return store.exchange(params);
+        },
+      }),
+    });
+    await bench.clock.advance(10_000);
+    expect(bench.settled).toEqual(["Noop 50: ok", "Noop 300: ok", "Noop 50000: released"]);
+    expect(bench.exchanges.map(({ seq, attempt, settle }) => [seq, attempt, settle.length])).toEqual([
+      [1, 1, 0],
+      [2, 1, 1],
+      [4, 2, 2],
     ]);
-    expect(bench.error).toMatchObject({ code: "ERR_DRAIN", report: { succeeded: 1, released: 1 } });
+    expect(bench.error).toMatchObject({ code: "ERR_DRAIN", report: { succeeded: 2, released: 1 } });
   });
 
   test("for good before anything was claimed is followed by none", async () => {
+    let sent = 0;
     const bench = createDrainBench({
       store: () => ({
         async exchange() {
+          sent++;
           throw new StoreError("rejected", "no permission");
         },
       }),
     });
     await bench.clock.advance(10_000);
-    expect([bench.exchanges, bench.report]).toEqual([[], undefined]);
+    expect([sent, bench.report]).toEqual([1, undefined]);
     expect(timesOf(bench, "close")).toEqual([0]);
   });
 });
@@ -528,52 +584,5 @@ describe("a rate", () => {
       return (bench.report?.nextDueMs ?? 0) - START_MS;
     };
     expect([await soonest(6_000), await soonest(20_000)]).toEqual([6_000, 8_002]);
-  });
-});
-
-describe("what jobs tell", () => {
-  const status = createStatusPolicy({ ttlMs: 1_000 }, []);
-  const telling = {
-    class: "Telling",
-    perform(_args: unknown, job: JobContext) {
-      void job.checkin("half");
-      return new Promise<void>(() => undefined);
-    },
-  };
-
-  test("is sent after a second by itself if no exchange comes that carries it", async () => {
-    const bench = createDrainBench({ queue: ["Noop 5000"], deps: { status } });
-    await bench.clock.advance(4_000);
-    expect(bench.noted).toMatchObject([{ atMs: 1_000, started: [{ startedMs: START_MS }], checkins: [] }]);
-  });
-
-  test("travels with an exchange that comes sooner, and is not sent again", async () => {
-    const bench = createDrainBench({ queue: ["Telling", "Noop 300"], jobs: [telling] });
-    await bench.clock.advance(5_000);
-    const [first, second] = bench.exchanges;
-    expect([first?.notes, second?.notes?.checkins]).toMatchObject([undefined, [{ checkin: { message: "half" } }]]);
-    expect(bench.noted).toEqual([]);
-    expect(ofKind(bench, "job-checkin")).toEqual([
-      { kind: "job-checkin", queue: "q", class: "Telling", slot: 0, message: "half", atMs: START_MS },
-    ]);
-  });
-
-  test("is kept if it could not be sent, and is no reason to ask for jobs", async () => {
-    let isDown = true;
-    const bench = createDrainBench({
-      queue: ["Noop 20000"],
-      deps: { status },
-      settings: { concurrency: 1 },
-      store: (_bench, store) => ({
-        async note(notes) {
-          if (isDown) throw unavailable;
-          return store.note(notes);
-        },
-      }),
-    });
-    await bench.clock.advance(3_500);
-    isDown = false;
-    await bench.clock.advance(2_500);
-    expect([bench.noted.length, times(bench)]).toEqual([1, [0]]);
   });
 });

@@ -83,8 +83,9 @@ describe("a call that fails", () => {
 
   test("is given up at once if the store asks for more patience than there is", async () => {
     const error = new StoreError("throttled", "too many", { retryAfterMs: 10_000 });
-    const { result } = start([error], { forMs: 9_999 });
+    const { result, retries } = start([error], { forMs: 9_999 });
     await expect(result).rejects.toBe(error);
+    expect(retries).toEqual([]);
   });
 
   test.each(["unavailable", "throttled", "full"] as StoreErrorReason[])("for %s is repeated", async (reason) => {
