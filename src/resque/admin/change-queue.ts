@@ -5,7 +5,7 @@ import { isSameJson } from "../same-json.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { removeEntries } from "./change-failed.ts";
 import { checkIds } from "./failed-selection.ts";
-import { checkNames, checkText } from "./page.ts";
+import { checkGiven, checkNames, checkText } from "./page.ts";
 import { type QueuedJob, readQueuedJob } from "./queues.ts";
 import { needleOf } from "./read-list.ts";
 import { forgetJobs } from "./removed-jobs.ts";
@@ -96,6 +96,7 @@ async function emptyQueue(context: AdminContext, queue: string, name: string): P
 
 function createMatcher(what: string, selection: QueuedSelection): (job: QueuedJob) => boolean {
   checkNames(what, selection, ["ids", "class", "args"]);
+  checkGiven(what, selection, ["args"]);
   const { ids, class: className, args } = selection;
   if ((ids === undefined) === (className === undefined)) {
     throw new UsageError(`${what}: expected ids or a class, got ${ids ? "both" : "neither"}`);

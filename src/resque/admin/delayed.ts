@@ -12,7 +12,7 @@ import { toDelayedSeconds } from "../delay.ts";
 import { countDelayed, type DelayedEntry, listDelayed, scanDelayed } from "../delayed-list.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { isTooDeep, type JobSummary } from "./listed-job.ts";
-import { checkInstant, checkNames, checkPage, checkText, type PageOptions } from "./page.ts";
+import { checkGiven, checkInstant, checkNames, checkPage, checkText, type PageOptions } from "./page.ts";
 import { forgetJobs } from "./removed-jobs.ts";
 
 /** A delayed job, whoever of resque-scheduler, node-resque and Airlift wrote it. */
@@ -134,6 +134,7 @@ async function idOf({ raw, atSeconds }: DelayedEntry): Promise<string> {
 /** @returns undefined unless it is a class with args: others are found one by one */
 function checkSelection(what: string, selection: DelayedSelection): DelayedMatch | undefined {
   checkNames(what, selection, ["ids", "class", "args", "queue", "at"]);
+  checkGiven(what, selection, ["args", "queue", "at"]);
   const { ids, class: className, args, queue, at } = selection;
   if ((ids === undefined) === (className === undefined)) {
     throw new UsageError(`${what}: expected ids or a class, got ${ids ? "both" : "neither"}`);

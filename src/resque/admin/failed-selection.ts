@@ -1,6 +1,6 @@
 import { UsageError } from "../../core/errors.ts";
 import type { FailedJob } from "./failed-job.ts";
-import { checkIndex, checkInstant, checkNames, checkText } from "./page.ts";
+import { checkGiven, checkIndex, checkInstant, checkNames, checkText } from "./page.ts";
 import { needleOf } from "./read-list.ts";
 
 /** Which failed jobs: those that meet all that is given. */
@@ -72,6 +72,7 @@ export function createFailedMatcher(what: string, filter: FailedFilter): FailedM
 /** @throws UsageError unless it is ids, a filter, or all */
 export function checkFailedSelection(what: string, selection: FailedSelection, more: readonly string[] = []): void {
   checkNames(what, selection, [...FILTER_NAMES, "list", "ids", "all", "cursor", "deadlineMs", ...more]);
+  checkGiven(what, selection, FILTER_NAMES);
   const filters = FILTER_NAMES.filter((name) => selection[name] !== undefined);
   if (selection.cursor !== undefined) checkIndex(what, "cursor", selection.cursor);
   if (selection.all !== undefined && selection.all !== true) {

@@ -34,6 +34,12 @@ export function checkNames(what: string, options: object, known: readonly string
   if (unknown !== undefined) throw new UsageError(`${what}: unknown option "${unknown}"; expected ${known.join(", ")}`);
 }
 
+/** @throws UsageError for a member that is there but undefined: left out it means more, and who named it had something narrower in mind */
+export function checkGiven(what: string, options: object, names: readonly string[]): void {
+  const name = names.find((each) => each in options && Reflect.get(options, each) === undefined);
+  if (name !== undefined) throw new UsageError(`${what}: ${name}: expected a value, or no such member, got undefined`);
+}
+
 /** @throws UsageError for anything but a text that is not empty */
 export function checkText(what: string, name: string, value: unknown): string {
   if (typeof value === "string" && value !== "") return value;

@@ -2,7 +2,7 @@ import { UsageError } from "../../core/errors.ts";
 import { pauseClass as pauseClassScript } from "../generated/pause-class.generated.ts";
 import { isEverythingPaused, readPausedClasses } from "../paused.ts";
 import type { AdminContext } from "./admin-context.ts";
-import { checkNames, checkText } from "./page.ts";
+import { checkGiven, checkNames, checkText } from "./page.ts";
 
 /** What to pause: a queue, a class, or everything. */
 export interface PauseTarget {
@@ -66,6 +66,7 @@ async function changeClass(
 
 function checkTarget(what: string, target: PauseTarget): PauseTarget {
   checkNames(what, target, ["queue", "class"]);
+  checkGiven(what, target, ["queue", "class"]);
   for (const name of ["queue", "class"] as const) if (target[name] !== undefined) checkText(what, name, target[name]);
   if (target.queue !== undefined && target.class !== undefined) {
     throw new UsageError(`${what}: expected a queue or a class, got both`);

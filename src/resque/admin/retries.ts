@@ -1,7 +1,7 @@
 import { UsageError } from "../../core/errors.ts";
 import { changeRetries as changeRetriesScript } from "../generated/change-retries.generated.ts";
 import type { AdminContext } from "./admin-context.ts";
-import { checkNames, checkPage, checkText, type PageOptions } from "./page.ts";
+import { checkGiven, checkNames, checkPage, checkText, type PageOptions } from "./page.ts";
 import { needleOf } from "./read-list.ts";
 import { type RetryCursor, readRetries, type WaitingJob } from "./read-retries.ts";
 import { forgetJobs } from "./removed-jobs.ts";
@@ -125,6 +125,7 @@ async function forget(context: AdminContext, jobs: readonly WaitingJob[]): Promi
 
 function checkSelection(what: string, selection: WaitingSelection): void {
   checkNames(what, selection, ["ids", "class", "queue", "all"]);
+  checkGiven(what, selection, ["class", "queue"]);
   const { ids, class: className, queue, all } = selection;
   if (className !== undefined) checkText(what, "class", className);
   if (queue !== undefined) checkText(what, "queue", queue);

@@ -181,6 +181,7 @@ describe.each(setups())("delayed jobs over $name", (setup) => {
     [{ class: "A", at: Number.NaN }, /at: expected an instant/],
     [{ class: "A", at: null }, /at: expected an instant in ms since the epoch, or a Date, got null/],
     [{ class: "A", at: true }, /at: expected an instant/],
+    [{ class: "A", args: undefined }, /delayed.cancel: args: expected a value, or no such member, got undefined/],
     [{ class: "A", args: {} }, /args: expected an array/],
   ])("refuse %o", async (selection, message) => {
     // Wrong on purpose.

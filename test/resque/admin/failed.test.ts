@@ -312,6 +312,7 @@ describe.each(setups())("failed jobs over $name", (setup) => {
     });
 
     test.each([
+      [{ class: undefined, queue: "mail" }, /class: expected a value, or no such member, got undefined/],
       // As the time at which an epoch begins it would mean all of them.
       [{ since: null }, /failed.retry: since: expected an instant/],
       [{}, /failed.retry: expected ids, a filter \(class, queue, error, since, until, retried\), or all: true/],

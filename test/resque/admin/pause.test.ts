@@ -65,6 +65,8 @@ describe.each(setups())("pauses over $name", (setup) => {
     [{ queue: "" }, /pause: queue: expected a text that is not empty, got ""/],
     [{ class: 7 }, /pause: class: expected a text that is not empty, got 7/],
     [{ queue: "a", class: "A" }, /pause: expected a queue or a class, got both/],
+    // Everything, it would be.
+    [{ queue: undefined }, /pause: queue: expected a value, or no such member, got undefined/],
     [{ que: "a" }, /pause: unknown option "que"; expected queue, class/],
   ])("refuse %o", async (target, message) => {
     // Wrong on purpose.

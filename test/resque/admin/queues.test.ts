@@ -229,6 +229,7 @@ describe.each(setups())("queues over $name", (setup) => {
     ["q", { ids: ["0".repeat(40)], args: [1] }, /args: expected with a class only/],
     ["q", { class: "" }, /class: expected a text that is not empty/],
     ["q", { class: "A", args: "x" }, /args: expected an array/],
+    ["q", { class: "A", args: undefined }, /args: expected a value, or no such member, got undefined/],
     ["q", { all: true }, /unknown option "all"; expected ids, class, args/],
     ["", { class: "A" }, /queue: expected a text that is not empty, got ""/],
   ])("refuse to remove from %j %o", async (queue, selection, message) => {

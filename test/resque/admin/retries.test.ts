@@ -166,6 +166,7 @@ describe.each(setups())("waiting jobs over $name", (setup) => {
     [{ ids: [] }, /ids: expected 1 to 1000/],
     [{ ids: ["a"], all: true }, /expected ids or a filter, got both/],
     [{ all: 1 }, /all: expected true, or nothing/],
+    [{ class: undefined, queue: "mail" }, /class: expected a value, or no such member, got undefined/],
     [{ error: "x" }, /unknown option "error"/],
   ])("refuse %o", async (selection, message) => {
     // Wrong on purpose.
