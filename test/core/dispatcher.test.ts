@@ -19,7 +19,7 @@ function createBench(options: Partial<DispatcherOptions> = {}) {
   const logged: unknown[] = [];
   const note = (message: string, fields?: object) => void logged.push({ message, ...fields });
   const dispatcher = createDispatcher({
-    ...{ clock, tally, due, calling: (call) => call() },
+    ...{ clock, tally, due, calling: <T>(call: (attempt: number) => Promise<T>) => call(1) },
     logger: { debug: note, info: note, warn: note, error: note },
     store: {
       async settleDetached(_ack, { outcome }) {
@@ -97,7 +97,7 @@ test("… but is not, if the first of two calls has settled it and only its repl
         return false;
       },
     },
-    calling: (call) => call().catch(call),
+    calling: <T>(call: (attempt: number) => Promise<T>) => call(1).catch(() => call(2)),
   });
   bench.dispatch(async () => ({ kind: "ok" }));
   await bench.clock.advance(0);
