@@ -14,8 +14,8 @@ export interface DispatcherOptions {
   readonly tally: Tally;
   readonly due: Due;
   readonly logger: Logger;
-  /** Calls the store with little patience. */
-  readonly calling: <T>(call: () => Promise<T>) => Promise<T>;
+  /** Calls the store, as patiently as its drain settles jobs. */
+  readonly calling: <T>(call: (attempt: number) => Promise<T>) => Promise<T>;
   /** Told of jobs that have ended all the same. */
   readonly accept: (settled: readonly Settlement[], lost: readonly Settlement[]) => void;
   /** Told how each job ended: detached, or otherwise. */
@@ -63,10 +63,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   };
 
   const settle = async (ack: JobAck, settlement: Settlement): Promise<boolean> => {
-    let attempt = 0;
     try {
-      return await options.calling(async () => {
-        attempt++;
+      return await options.calling(async (attempt) => {
         // A repeated request may find that it has settled the job already.
         return (await store.settleDetached(ack, settlement)) || attempt > 1;
       });

@@ -128,6 +128,18 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
     onIdle: waker.wake,
   });
 
+  /** Beyond the lease others may take the claims back, so there is nothing left to be patient for. */
+  const patiently = <T>(call: (attempt: number) => Promise<T>): Promise<T> => {
+    const startMs = clock.nowMs();
+    const untilMs = (): number =>
+      Math.max(
+        startMs + MIN_ANSWER_MS,
+        Math.min(lastBeatMs + leaseMs, options.deadlineMs ?? Number.POSITIVE_INFINITY, abortedMs + settings.graceMs),
+      );
+    const { onRetry } = context;
+    return repeat(call, { clock, random: deps.random, untilMs, onRetry, mayPass: passing.mayPass });
+  };
+
   const accept = (settle: readonly Settlement[], lost: readonly Settlement[]): void => {
     tally.settled(settle, lost);
     deps.hooks?.completed(settle, lost);
@@ -135,7 +147,7 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
 
   const dispatcher = createDispatcher({
     ...{ store, clock, tally, due, tellEnded, logger: deps.logger },
-    calling: context.briefly,
+    calling: patiently,
     onFree(durationMs) {
       pacing.noteJob(durationMs);
       hand.pump();
@@ -204,20 +216,13 @@ export function createExchangeLoop(deps: DrainDeps, options: DrainOptions, conte
       ...beat,
       ...(noted && { notes: noted }),
     };
-    // Beyond the lease others may take the claims back, so there is nothing left to be patient for.
-    const untilMs = (): number =>
-      Math.max(
-        nowMs + MIN_ANSWER_MS,
-        Math.min(lastBeatMs + leaseMs, options.deadlineMs ?? Number.POSITIVE_INFINITY, abortedMs + settings.graceMs),
-      );
     if (seq === 1) lastBeatMs = nowMs;
     let requestsBefore = 0;
     const call = (attempt: number): Promise<ExchangeResult> => {
       requestsBefore = store.usage.requests;
       return store.exchange({ ...params, attempt });
     };
-    const { onRetry } = context;
-    const result = await repeat(call, { clock, random: deps.random, untilMs, onRetry, mayPass: passing.mayPass });
+    const result = await patiently(call);
     passing.begin();
     budget.noteExchange(store.usage.requests - requestsBefore);
     finished.written();

@@ -214,6 +214,20 @@ describe.each(setups())("jobs that their handler detaches over $name", (setup) =
     expect(await waiting()).toEqual([expect.stringContaining('"detached":true')]);
   });
 
+  test("are not left to their lease by an outage that the drain survives", async () => {
+    let backMs = 0;
+    const away = carriedClient(world.client, async ({ names, deliver }) => {
+      if (names[0] !== "ack-job") return deliver();
+      backMs ||= Date.now() + 1_200;
+      if (Date.now() < backMs) throw new StoreError("unavailable", "a failover");
+      return deliver();
+    });
+    await world.push("q", payload(1));
+    const dispatch = () => release({ afterMs: 60_000 });
+    expect((await drain(handedOver(dispatch), { redis: away })).report).toMatchObject({ released: 1, lost: 0 });
+    expect((await waiting()).join()).not.toContain("detached");
+  });
+
   test("are settled once if the reply to that is lost", async () => {
     let calls = 0;
     const losing = carriedClient(world.client, async ({ names, deliver }) => {
