@@ -46,6 +46,39 @@ describe("an error", () => {
     expect(backtrace.join("\n")).not.toContain("line");
   });
 
+  test("… those too that look like places, and only where they are its message", () => {
+    const framesOf = (message: string, stack: string) => thrown(Object.assign(new Error(message), { stack })).backtrace;
+    const frame = "at handler (a.js:1:1)";
+    expect(framesOf("at work\n    at home", `Error: at work\n    at home\n    ${frame}`)).toEqual([frame]);
+    // Changed after the stack was taken.
+    expect(framesOf("handler", `Error: old\n    ${frame}\n    at b (b.js:1:1)`)).toEqual([frame, "at b (b.js:1:1)"]);
+    expect(framesOf("new", `Error: old\n    ${frame}`)).toEqual([frame]);
+  });
+
+  test("is told with the frames of other engines, too", () => {
+    const stack = "f@/srv/a.js:10:5\n@/srv/b.js:2:1\nsee me@host:80\nme@host\nme@host:x";
+    expect(thrown(Object.assign(new Error("x"), { stack })).backtrace).toEqual(["f@/srv/a.js:10:5", "@/srv/b.js:2:1"]);
+  });
+
+  test("of what calls handlers has no frames of its own", () => {
+    const stack = "Error: x\n    at performJob (perform-job.js:1:1)\n    at b (b.js:1:1)";
+    expect(thrown(Object.assign(new Error("x"), { stack })).backtrace).toEqual([]);
+  });
+
+  test("of a class whose name was shortened to a letter is an Error", () => {
+    expect(thrown(new (class e extends Error {})("x")).exception).toBe("Error");
+    expect(thrown(new (class Ab extends Error {})("x")).exception).toBe("Ab");
+  });
+
+  test("with a backtrace that is no list has the frames of its stack", () => {
+    const error = Object.assign(new Error("x"), { backtrace: "none", stack: "Error: x\n    at a (a.js:1:1)" });
+    expect(thrown(error).backtrace).toEqual(["at a (a.js:1:1)"]);
+  });
+
+  test("with a message of 4,000 characters is whole", () => {
+    expect(thrown(new Error("é".repeat(4_000))).message).toBe("é".repeat(4_000));
+  });
+
   test("with a message of 10 MB is cut, and says so", () => {
     const { message, backtrace } = thrown(new Error("é".repeat(10_000_000)));
     expect(message.length).toBeLessThan(4_100);
@@ -89,9 +122,15 @@ describe("causes", () => {
   });
 
   test("may be a circle", () => {
-    const a = new Error("a");
-    a.cause = new Error("b", { cause: a });
-    expect(thrown(a).backtrace.filter((line) => line.startsWith("caused by")).length).toBeLessThanOrEqual(5);
+    const a = Object.assign(new Error("a"), { stack: "" });
+    a.cause = Object.assign(new Error("b", { cause: a }), { stack: "" });
+    expect(thrown(a).backtrace.filter((line) => line.startsWith("caused by"))).toHaveLength(5);
+  });
+
+  test("that are none are not told", () => {
+    for (const cause of [null, undefined]) {
+      expect(thrown(new Error("x", { cause })).backtrace.join()).not.toContain("caused by");
+    }
   });
 
   test("may be a long chain", () => {
@@ -162,6 +201,6 @@ describe("what cannot be read", () => {
     const { exception, message, backtrace } = thrown(value);
     expect(exception).not.toBe("");
     expect(message).not.toBe("");
-    expect(Array.isArray(backtrace)).toBe(true);
+    expect(backtrace).toEqual([]);
   });
 });
