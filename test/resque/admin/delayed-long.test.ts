@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { ioredis } from "../../../src/redis/ioredis.ts";
 import type { AdminContext } from "../../../src/resque/admin/admin-context.ts";
 import { cancelDelayedJobs, rescheduleDelayedJobs } from "../../../src/resque/admin/delayed.ts";
+import type { RedisClient } from "../../../src/resque/client.ts";
+import { carriedClient } from "../../fault/carried-client.ts";
 import { setups } from "../../support/setups.ts";
 import { type AdminWorld, openAdminWorld } from "./admin-world.ts";
 
@@ -32,21 +35,16 @@ describe.each(setups())("many delayed jobs of one second over $name", (setup) =>
   };
   const waiting = (seconds: number): Promise<string[]> => world.list(world.keys.delayed(seconds));
   /** An admin before whose first change something happens. */
-  const interrupted = (by: () => Promise<unknown>): AdminContext => {
-    const { context } = world;
+  const interrupted = (by: () => Promise<unknown>, inner: RedisClient = world.client): AdminContext => {
     let isFirst = true;
-    const client = {
-      ...context.client,
-      command: context.client.command.bind(context.client),
-      script: async (...call: Parameters<typeof context.client.script>) => {
-        if (isFirst && call[0].script.name === "move-delayed") {
-          isFirst = false;
-          await by();
-        }
-        return context.client.script(...call);
-      },
-    };
-    return { ...context, client };
+    const client = carriedClient(inner, async ({ names, deliver }) => {
+      if (isFirst && names.includes("move-delayed")) {
+        isFirst = false;
+        await by();
+      }
+      return deliver();
+    });
+    return { ...world.context, client };
   };
   /** No job's book tells of a list in which the job is not, or leaves out one in which it is. */
   const expectRightBooks = async (): Promise<void> => {
@@ -124,5 +122,37 @@ describe.each(setups())("many delayed jobs of one second over $name", (setup) =>
     expect(await cancelDelayedJobs(world.context, { ids: [id] })).toEqual({ cancelled: 1, missing: [] });
     expect(await waiting(AT)).toEqual(NUMBERS.map(item).filter((each) => each !== text));
     expect(await cancelDelayedJobs(world.context, { ids: [id] })).toEqual({ cancelled: 0, missing: [id] });
+  });
+
+  // Only a real redis-server has ACLs, and it refuses a command the same way over TCP and HTTP.
+  const REFUSED =
+    setup.name === "redis-server-tcp"
+      ? ["lset", "lrem", "lindex", "lpos", "lrange", "rpush", "rpop", "zadd", "sadd", "srem", "exists", "zrem"]
+      : [];
+  test.each(REFUSED)("%s, refused: none is lost, doubled or marked", async (command) => {
+    await world.send(["ACL", "SETUSER", "someone", "reset", "on", ">secret", "~*", "&*", "+@all", `-${command}`]);
+    const client = ioredis(world.setup.redis.url.replace("//", "//someone:secret@"));
+    for (const change of ["cancel", "move"] as const) {
+      await world.flush();
+      await delay(...NUMBERS.slice(0, 250).map(item));
+      // Some reads are refused already, before anything happens.
+      let gone = 0;
+      const promote = async (): Promise<void> => {
+        gone = 7;
+        await world.send(["LTRIM", world.keys.delayed(AT), gone, -1]);
+      };
+      const context = interrupted(promote, client);
+      const ended = await (change === "cancel"
+        ? cancelDelayedJobs(context, { class: "News" })
+        : rescheduleDelayedJobs(context, { class: "News" }, TO * 1_000)
+      ).catch((error: unknown) => {
+        expect(error).toMatchObject({ name: "StoreError" });
+      });
+      const news = NUMBERS.slice(gone, 250).map(item);
+      const left = [...(await waiting(AT)), ...(await waiting(TO))];
+      const isCancelled = change === "cancel" && (ended || left.length < news.length);
+      expect(left.toSorted()).toEqual(news.filter((text) => !isCancelled || isOther(text)).toSorted());
+    }
+    await client.close();
   });
 });

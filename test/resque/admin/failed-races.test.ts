@@ -178,6 +178,32 @@ describe.each(setups())("admins of one failed list over $name", (setup) => {
     expect(removed).toBeGreaterThan(1_100);
   });
 
+  test.each([
+    ["retried", retryFailed],
+    ["removed", removeFailed],
+  ] as const)("what is gone between the look and the change is missing, not %s", async (name, change) => {
+    const entries = range(3).map(entryOf);
+    const { context } = world;
+    for (const rest of [[], [entries[2] as string]]) {
+      await world.flush();
+      await world.fail(entries);
+      let isFirst = true;
+      const client = {
+        ...context.client,
+        script: async (...call: Parameters<typeof context.client.script>) => {
+          const reply = await context.client.script(...call);
+          if (isFirst) await world.send(["DEL", world.keys.failed]).then(() => world.fail(rest));
+          isFirst = false;
+          return reply;
+        },
+      };
+      const ids = entries.map(idOf);
+      const ended = await change({ ...context, client }, { ids });
+      expect(ended).toMatchObject({ [name]: rest.length, missing: ids.slice(0, 3 - rest.length) });
+      expect(await world.queued("mail")).toHaveLength(name === "retried" ? rest.length : 0);
+    }
+  });
+
   test("an id is found wherever it is in a list of 100,000, and changed there alone", { timeout: 60_000 }, async () => {
     const count = setup.server === "embedded" ? 12_000 : 100_000;
     const ruby = (n: number): string => WRITERS.ruby(n);

@@ -116,20 +116,28 @@ describe.each(setups())("the scripts that walk, over $name", (setup) => {
       expect(await found({ ids, needles: ["gamma"] })).toEqual([]);
     });
 
-    test("clears from the head what it looks at, and tells what of it bears Airlift's member: so much that a reply can hold it", async () => {
-      const own = (args: string): string => `{"class":"A","args":["${args}"],"airlift":{"id":"x"}}`;
-      const entries = ["plain", own("x".repeat(2_100_000)), own("b"), "plain", own("c")];
+    const own = (args: string): string => `{"class":"A","args":["${args}"],"airlift":{"id":"x"}}`;
+    const clear = async (most = NO_BOUND) => {
+      const [commands, removed, left, ours] = await run(clearList, ["list", "queues"], ["u", 0, most, NO_BOUND, ""]);
+      return { commands, removed, left, ours };
+    };
+
+    test("clears from the head what it looks at, and tells what of it bears Airlift's member", async () => {
+      const entries = ["plain", own("a"), "plain", own("b")];
       await fill(...entries);
-      const clear = async (most = NO_BOUND) => {
-        const [commands, removed, left, ours] = await run(clearList, ["list", "queues"], ["u", 0, most, NO_BOUND, ""]);
-        return { commands, removed, left, ours };
-      };
-      expect(await clear(1)).toEqual({ commands: 4, removed: 1, left: 4, ours: [] });
+      expect(await clear(1)).toEqual({ commands: 4, removed: 1, left: 3, ours: [] });
       expect(await world.list("list")).toEqual(entries.slice(1));
-      expect(await clear()).toEqual({ commands: 4, removed: 1, left: 3, ours: [entries[1]] });
-      expect(await world.list("list")).toEqual(entries.slice(2));
-      expect(await clear()).toEqual({ commands: 4, removed: 3, left: 0, ours: [own("b"), own("c")] });
+      expect(await clear(2)).toEqual({ commands: 4, removed: 2, left: 1, ours: [own("a")] });
+      expect(await clear()).toEqual({ commands: 4, removed: 1, left: 0, ours: [own("b")] });
       expect(await clear()).toEqual({ commands: 2, removed: 0, left: 0, ours: [] });
+    });
+
+    test("clears no more than a reply can tell of, but at least one", async () => {
+      const entries = [own("x".repeat(2_100_000)), own("a"), "plain", own("b")];
+      await fill(...entries);
+      expect(await clear()).toMatchObject({ removed: 1, left: 3, ours: [entries[0]] });
+      expect(await world.list("list")).toEqual(entries.slice(1));
+      expect(await clear()).toMatchObject({ removed: 3, left: 0, ours: [own("a"), own("b")] });
     });
   });
 
