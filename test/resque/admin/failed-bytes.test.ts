@@ -89,4 +89,14 @@ describe.each(setups().filter(({ transport }) => transport === "tcp"))("a retry 
     });
     await fc.assert(property, { numRuns: 200 });
   });
+
+  test("leaves an entry as it is whose members have names that are escaped, and keeps nothing else back", async () => {
+    const escaped = '{"payl\\u006fad":{"class":"A","args":[]},"queue":"mail"}';
+    const other = '{"payload":{"class":"A","args":[]},"queue":"mail"}';
+    await world.flush();
+    await world.fail([escaped, other]);
+    const ids = [escaped, other].map(idOf);
+    expect(await retryFailed(world.context, { ids })).toMatchObject({ retried: 1, missing: [ids[0]] });
+    expect((await world.list(world.keys.failed))[0]).toBe(escaped);
+  });
 });
