@@ -4,7 +4,7 @@ import type { Claim, Settlement } from "../../src/core/store.ts";
 import { createExchangeCall, type ExchangeContext, type ExchangeOptions } from "../../src/resque/exchange-call.ts";
 import type { ExchangeReply } from "../../src/resque/exchange-reply.ts";
 import type { Setup } from "../support/setups.ts";
-import { failed, NOW_MS, ok, openWorld, payload, slots, type TestDrain, type World } from "./world.ts";
+import { failed, NOW_MS, ok, openWorld, payload, payloads, slots, type TestDrain, type World } from "./world.ts";
 
 const failure = { exception: "Declined", message: 'no "money"', backtrace: ["pay.ts:1"] };
 const retrying = (claim: Claim, afterMs = 5_000): Settlement => ({
@@ -244,6 +244,17 @@ export function describeWaitingExchange(kind: Setup): void {
       expect(everything["resque:a_failed"]).toHaveLength(1);
       expect(everything["resque:b_failed"]).toHaveLength(1);
       expect(everything["resque:failed_queues"]).toEqual({ a_failed: true, b_failed: true });
+    });
+
+    test("of several is freed where its own job is over: not that of one that is lost, nor one that is another's", async () => {
+      const claims = await claim(...payloads(4));
+      const lockOf = ({ slot }: Claim) => ({ key: `lock${slot}`, id: `d${slot}` });
+      const values = ["9.d0", "9.d9", "9.d2", "9.d3"];
+      await world.send(...values.map((value, slot) => ["SET", `lock${slot}`, value]));
+      await world.send(["DEL", drain.own.slots[2] as string]);
+      const settle = claims.map((job, index) => (index % 2 === 0 ? failed(job) : ok(job)));
+      await exchange(2, { settle }, { failedQueues: true }, { lockOf });
+      expect((await world.keyNames()).filter((name) => name.startsWith("lock"))).toEqual(["lock1", "lock2"]);
     });
 
     test("stays if the settlement is lost", async () => {

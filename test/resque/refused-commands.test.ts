@@ -323,6 +323,20 @@ describe.skipIf(!setup)("a user whom the server refuses one command", () => {
     expect(await world.queued("d")).toEqual([payload(6)]);
   });
 
+  test("takes no place for jobs that it could not be handed", async () => {
+    const registry = createRegistry([{ class: "Noop", limit: { running: 3 }, perform: () => undefined }]);
+    const options = { queues: ["a"], id: "placed", registry };
+    const [first, other] = [world.drain(options), world.drain({ ...options, id: "other" })];
+    await world.push("a", ...payloads(4));
+    await first.store.exchange({ seq: 1, attempt: 1, settle: [], fill: [0] });
+    await refuse("mset");
+    const { store } = world.drain({ ...options, client });
+    await expect(store.exchange({ seq: 2, attempt: 1, settle: [], fill: [1, 2] })).rejects.toThrow(/refused/);
+    expect((await world.everything())[world.keys.running]).toEqual({ "placed.0": "Noop\n" });
+    const { claims } = await other.store.exchange({ seq: 1, attempt: 1, settle: [], fill: slots(4) });
+    expect(raws(claims)).toEqual(payloads(2, 1));
+  });
+
   test("has its jobs started under a rate, though what tidies up behind it is refused", async () => {
     const limit = { rate: { jobs: 9, periodMs: 60_000 } };
     const registry = createRegistry([{ class: "Noop", limit, perform: () => undefined }]);
