@@ -18,7 +18,5 @@ export function timeoutError(message: string): Error {
 }
 
 function named(name: string, message: string): Error {
-  const error = new Error(message);
-  error.name = name;
-  return error;
+  return Object.assign(new Error(message), { name });
 }

@@ -1,4 +1,3 @@
-import { timeoutError } from "./abort-error.ts";
 import type { Clock } from "./clock.ts";
 import type { Due } from "./due.ts";
 import { guardLogger } from "./guard-logger.ts";
@@ -53,7 +52,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     });
     underWay.add(controller);
     // The job is back in its queue then.
-    const cancel = clock.setTimer(outcome.afterMs, () => controller.abort(timeoutError("the job's lease has ended")));
+    const cancel = clock.setTimer(outcome.afterMs, () => controller.abort());
     try {
       return await Promise.race([outcome.dispatch(ack, { signal }), aborted]);
     } finally {

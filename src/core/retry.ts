@@ -120,7 +120,9 @@ export function retryAfterMs({ error, nowMs }: Pick<FailedAttempt, "error" | "no
     if (Number.isFinite(ms)) return ms;
     const text = retryAfter ?? readHeader(headers) ?? readHeader(response?.headers);
     // A date has a number, too, which is none of seconds.
-    return typeof text !== "object" && Number.isFinite(Number(text)) ? Number(text) * 1_000 : Date.parse(String(text)) - nowMs || 0;
+    return typeof text !== "object" && Number.isFinite(Number(text))
+      ? Number(text) * 1_000
+      : Date.parse(String(text)) - nowMs || 0;
   } catch {
     // Whatever was thrown may be anything.
     return 0;
@@ -150,8 +152,7 @@ function isList(backoff: Backoff): backoff is readonly number[] {
   return Array.isArray(backoff);
 }
 
-/** By name also where the class is another copy of the same package, or is called so by the error itself. */
-function isOf(wanted: RetryRule["error"], { error, failure }: FailedAttempt): boolean {
-  if (typeof wanted === "string") return failure.exception === wanted;
-  return error instanceof wanted;
+/** By name also where the class is another copy of the same package, was thrown elsewhere, or is called so by the error itself. */
+function isOf(wanted: RetryRule["error"], { error, failure: { exception } }: FailedAttempt): boolean {
+  return typeof wanted === "string" ? exception === wanted : error instanceof wanted || exception === wanted.name;
 }

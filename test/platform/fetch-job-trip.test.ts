@@ -133,6 +133,15 @@ describe.each(setups())("over $name", (setup) => {
     expect(Object.keys(waiting)).toHaveLength(2);
   });
 
+  test.each([
+    ["its class", { error: Declined, action: "discard" }, { discarded: 1 }],
+    ["its name", { error: "Declined", action: "discard" }, { discarded: 1 }],
+    ["another class", { error: RangeError, action: "discard" }, { retried: 1 }],
+  ] as const)("a policy's rule knows an error from there by %s, as it does here", async (_, rule, expected) => {
+    await push("Fail");
+    expect(await app({}, { retry: { rules: [rule] } }).drain()).toMatchObject(expected);
+  });
+
   test("a drain ends before the job that it handed over", async () => {
     await push("Wait");
     expect(await app({ acknowledge: { leaseMs: 60_000 } }).drain()).toMatchObject({ detached: 1, stopped: "empty" });
