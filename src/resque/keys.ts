@@ -8,6 +8,8 @@ export interface Keys {
   worker(id: string): string;
   /** STRING: since when the worker is there. */
   started(id: string): string;
+  /** STRING: the last sign of life of a worker of node-resque, by its id without the queues. */
+  nodePing(name: string): string;
   /** LIST of delayed items that are due at this second, in the order in which they were delayed. */
   delayed(atSeconds: number | string): string;
   /** SET of the lists that hold this delayed item, as `delayed:<seconds>` without the namespace. */
@@ -91,6 +93,7 @@ export function createKeys(namespace = "resque"): Keys {
     queuePause: (name) => `${prefix}pause:queue:${name}`,
     worker: (id) => `${prefix}worker:${id}`,
     started: (id) => `${prefix}worker:${id}:started`,
+    nodePing: (name) => `${prefix}worker:ping:${name}`,
     delayed: (atSeconds) => `${prefix}delayed:${atSeconds}`,
     timestamps: (item) => `${prefix}timestamps:${item}`,
     lock: (className, queue, argsText) => `${prefix}lock:${className}:${queue}:${argsText}`,

@@ -103,7 +103,11 @@ describe.each(KINDS)("the admin API beside node-resque on %s", (kind) => {
     held.release();
     await held.report;
 
-    expect(await airlift.workers.prune("nodehost:77:mail")).toEqual({ pruned: true, jobFailed: true });
+    // It pings.
+    const prune = () => airlift.workers.prune("nodehost:77:mail");
+    await expect(prune()).rejects.toThrow(/gave a sign of life \d+ s ago/);
+    await raw.set("resque:worker:ping:nodehost:77", JSON.stringify({ time: Math.floor(Date.now() / 1_000) - 301 }));
+    expect(await prune()).toEqual({ pruned: true, jobFailed: true });
     expect(await queue.workers()).toEqual({});
     expect(await queue.failed(0, -1)).toMatchObject([{ payload: { class: "Job", args: [1] }, queue: "mail" }]);
     gate.resolve();

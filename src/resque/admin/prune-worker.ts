@@ -6,8 +6,8 @@ import { freeLocks, lockOf } from "../unique-lock.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { checkNames, checkText } from "./page.ts";
 import { readTime } from "./read-time.ts";
-import { parseWorkerId } from "./worker-id.ts";
-import { readWorkingOn } from "./workers.ts";
+import { nodeNameOf, parseWorkerId } from "./worker-id.ts";
+import { readNodePing, readWorkingOn } from "./workers.ts";
 
 /** How a worker's removal went. */
 export interface WorkerPruned {
@@ -36,12 +36,13 @@ export async function pruneWorker(
   checkText(what, "id", id);
   checkNames(what, options, ["force"]);
   const { client, keys } = context;
-  const [time, heartbeat, entry, drains] = (await client.pipeline([
+  const ping = keys.nodePing(nodeNameOf(id));
+  const [time, heartbeat, [entry, pinged], drains] = (await client.pipeline([
     ["TIME"],
     ["HGET", keys.heartbeats, id],
-    ["GET", keys.worker(id)],
+    ["MGET", keys.worker(id), ping],
     ["ZRANGE", keys.drains, 0, -1],
-  ])) as [string[], string | null, string | null, string[]];
+  ])) as [string[], string | null, [string | null, string | null], string[]];
   const nowMs = Number(time[0]) * 1_000;
   const { host } = parseWorkerId(id);
   if (drains.some((member) => parseDescription(member)?.host === host)) {
@@ -49,7 +50,7 @@ export async function pruneWorker(
       `${what}: ${JSON.stringify(id)} belongs to a drain; its jobs are taken back when its lease ends`,
     );
   }
-  const silentMs = nowMs - (readTime(heartbeat) ?? Number.NEGATIVE_INFINITY);
+  const silentMs = nowMs - (readTime(heartbeat) ?? readNodePing(pinged) ?? Number.NEGATIVE_INFINITY);
   if (silentMs < SILENT_MS && !options.force) {
     const seconds = Math.max(0, Math.round(silentMs / 1_000));
     throw new UsageError(
@@ -62,7 +63,7 @@ export async function pruneWorker(
   const { before, after } = failedEntry(failure, { failedAtMs: nowMs, workerId: id, queue: "" });
   const queue = job?.queue ?? "";
   const isOfQueue = context.failedQueues && queue !== "";
-  const own = [keys.started(id), keys.processedBy(id), keys.failedBy(id)];
+  const own = [keys.started(id), keys.processedBy(id), keys.failedBy(id), ping];
   const [, pruned, failed] = (await client.script({
     script: pruneWorkerScript,
     keys: [

@@ -11,6 +11,11 @@ export interface WorkerName {
   readonly isAirlift: boolean;
 }
 
+/** An id without its queues, which node-resque has for a worker's name. */
+export function nodeNameOf(id: string): string {
+  return id.split(":", 2).join(":");
+}
+
 /** Takes an id apart, whatever it is. */
 export function parseWorkerId(id: string): WorkerName {
   const [host = "", process = "", ...rest] = id.split(":");

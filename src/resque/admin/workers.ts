@@ -5,7 +5,7 @@ import type { AdminContext } from "./admin-context.ts";
 import { isRecord, type JobSummary, readText, summarize } from "./listed-job.ts";
 import { checkNames, checkPage, type PageOptions } from "./page.ts";
 import { readTime } from "./read-time.ts";
-import { parseWorkerId, type WorkerName } from "./worker-id.ts";
+import { nodeNameOf, parseWorkerId, type WorkerName } from "./worker-id.ts";
 
 /** What a worker is doing. */
 export interface WorkingOn extends JobSummary {
@@ -59,14 +59,14 @@ export async function readWorkers(
 ): Promise<readonly WorkerStatus[]> {
   if (ids.length === 0) return [];
   // node-resque counts under a worker's name, which is its id without the queues.
-  const names = ids.map((id) => id.split(":", 2).join(":"));
+  const names = ids.map(nodeNameOf);
   const [time, heartbeats, texts] = (await client.pipeline([
     ["TIME"],
     ["HMGET", keys.heartbeats, ...ids],
     [
       "MGET",
       ...[keys.worker, keys.started, keys.processedBy, keys.failedBy].flatMap((key) => ids.map(key)),
-      ...[keys.processedBy, keys.failedBy].flatMap((key) => names.map(key)),
+      ...[keys.processedBy, keys.failedBy, keys.nodePing].flatMap((key) => names.map(key)),
     ],
   ])) as [string[], (string | null)[], (string | null)[]];
   const nowMs = Number(time[0]) * 1_000;
@@ -80,7 +80,7 @@ export async function readWorkers(
     const checkin = checkins.get(id);
     const [entry, started] = [at(0), at(1)];
     const startedMs = readTime(started);
-    const heartbeatMs = readTime(heartbeats[index]);
+    const heartbeatMs = readTime(heartbeats[index]) ?? readNodePing(at(6));
     return {
       id,
       ...parseWorkerId(id),
@@ -92,6 +92,11 @@ export async function readWorkers(
       ...(entry !== undefined && { job: { ...readWorkingOn(entry, nowMs), ...(checkin && { checkin }) } }),
     };
   });
+}
+
+/** When a worker of node-resque has shown a sign of life: `{"time":1795204161,…}`. */
+export function readNodePing(text: string | null | undefined): number | undefined {
+  return readTime(/"time":(\d+)/.exec(text ?? "")?.[1]);
 }
 
 /** The beginning of an entry that Airlift wrote. */

@@ -72,6 +72,7 @@ describe.each(setups())("workers over $name", (setup) => {
         "x",
       ],
       ["SET", keys.started(NODE), "1795204159"],
+      ["SET", keys.nodePing("vm:23163+1"), '{"time":1795204161,"name":"vm:23163+1","queues":"bench"}'],
     );
     const { total, workers, next } = await listWorkers(world.context);
     expect({ total, next }).toEqual({ total: 3, next: undefined });
@@ -92,6 +93,7 @@ describe.each(setups())("workers over $name", (setup) => {
       slot: 1,
       processed: 7,
       startedMs: 1_795_204_159_000,
+      heartbeatMs: 1_795_204_161_000,
       job: { queue: "bench", args: [5, "hi"] },
     });
   });
@@ -227,6 +229,17 @@ describe.each(setups())("workers over $name", (setup) => {
       );
       expect(await world.list(keys.failed)).toEqual([]);
       expect(await pruneWorker(world.context, RUBY, { force: true })).toEqual({ pruned: true, jobFailed: true });
+
+      await register(NODE, `{"run_at":"x","worker":"vm:23163","payload":${job},"queue":"bench"}`);
+      const pingAt = async (agoMs: number): Promise<unknown> => {
+        const ping = { time: ((await redisNowMs()) - agoMs) / 1_000, name: "vm:23163+1", queues: "bench" };
+        return world.send(["SET", keys.nodePing("vm:23163+1"), JSON.stringify(ping)]);
+      };
+      await pingAt(60_000);
+      await expect(pruneWorker(world.context, NODE)).rejects.toThrow(/gave a sign of life 6\d s ago/);
+      await pingAt(301_000);
+      expect(await pruneWorker(world.context, NODE)).toEqual({ pruned: true, jobFailed: true });
+      expect(await world.get(keys.nodePing("vm:23163+1"))).toBeNull();
 
       const drain = world.drain({ queues: ["q"] });
       await world.push("q", payload(1));
