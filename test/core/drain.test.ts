@@ -163,6 +163,23 @@ describe("schedules", () => {
     expect(ticks()).toBe(1);
   });
 
+  test("are looked at though there is nothing else to do: their jobs would never come", async () => {
+    let isQueued = false;
+    const store: StoreChange = ({ queue }) => ({
+      async hasWork() {
+        if (isQueued) queue.push("Noop");
+        return isQueued;
+      },
+    });
+    const ticker: ScheduleTicker = {
+      async tick() {
+        isQueued = true;
+        return { ticked: [ticked("a", 1)], enqueued: 1, nextDueMs: undefined, againMs: undefined };
+      },
+    };
+    expect((await report({ store, deps: { ticker } })).report).toMatchObject({ scheduled: 1, succeeded: 1 });
+  });
+
   test("are looked at again when they say so, and what they queue then is taken at once", async () => {
     const { ticker, ticks } = ticking({ againMs: START_MS + 1_500 }, { ticked: [ticked("a", 1)] });
     const bench = createDrainBench({ queue: ["Noop 5000"], deps: { ticker } });
