@@ -252,6 +252,24 @@ describe.each(setups())("delayed jobs over $name", (kind) => {
       expect(await world.everything()).toEqual(rest);
     });
 
+    test("and stand behind those that wait there, as often as they were delayed", async () => {
+      await delayed([[2], AT + 9], [[1], AT], [[3], AT], [[1], AT]);
+      expect(await reschedule(noop(1), (AT + 9) * 1_000)).toHaveLength(2);
+      expect((await world.everything())[`resque:delayed:${AT + 9}`]).toEqual([2, 1, 1].map((n) => rubyItem("q", n)));
+    });
+
+    test.each([
+      ["others", [[2]]],
+      ["one that is alike", [[1], [2]]],
+    ])("not if they were promoted meanwhile, and %s that wait at that time stay as they are", async (_what, there) => {
+      await delayed(...there.map((args) => [args, AT + 9] as const));
+      const before = await world.everything();
+      await delayed([[1], AT]);
+      await world.send(["DEL", world.keys.delayed(AT)], ["ZREM", world.keys.delayedSchedule, AT]);
+      expect(await reschedule(noop(1), (AT + 9) * 1_000)).toEqual([]);
+      expect(await world.everything()).toEqual(before);
+    });
+
     test("not to a time that is none", async () => {
       await delayed([[1], AT]);
       await expect(reschedule(noop(1), Number.NaN)).rejects.toThrow(/^to: expected a date/);
@@ -390,6 +408,7 @@ describe.skipIf(!setup)("moving delayed jobs, refused a command", () => {
       await world.send(["ACL", "SETUSER", "someone", "reset", "on", ">secret", "~*", "&*", "+@all", `-${command}`]);
       client = ioredis(world.setup.redis.url.replace("//", "//someone:secret@"));
       await world.delay(AT, rubyItem("q", 1), rubyItem("q", 2), rubyItem("q", 1));
+      await world.delay(AT + 9, rubyItem("q", 3));
       await rescheduleDelayed(client, world.keys, noop(1), (AT + 9) * 1_000).catch((error: unknown) => {
         expect(error).toMatchObject({ name: "StoreError" });
       });
@@ -397,7 +416,7 @@ describe.skipIf(!setup)("moving delayed jobs, refused a command", () => {
       const items = [`resque:delayed:${AT}`, `resque:delayed:${AT + 9}`].flatMap(
         (key) => (everything[key] ?? []) as string[],
       );
-      expect(items.toSorted()).toEqual([rubyItem("q", 1), rubyItem("q", 1), rubyItem("q", 2)]);
+      expect(items.toSorted()).toEqual([1, 1, 2, 3].map((n) => rubyItem("q", n)));
       expect(Object.keys(everything["resque:delayed_queue_schedule"] ?? {})).toEqual(
         expect.arrayContaining(Object.keys(everything).flatMap((key) => /delayed:(\d+)$/.exec(key)?.[1] ?? [])),
       );

@@ -84,6 +84,23 @@ describe.skipIf(!setup)("a Redis that refuses", () => {
     await context.client.close();
   });
 
+  test("lset: of entries that are alike as many are removed as are meant, the last first", async () => {
+    const context = await asSomeone("-lset");
+    await world.fail(entries);
+    expect(await removeFailed(context, { ids: [idOf(WRITERS.ruby(1))] })).toMatchObject({ removed: 1, missing: [] });
+    const last = entries.lastIndexOf(WRITERS.ruby(1));
+    expect(await world.list(world.keys.failed)).toEqual(entries.filter((_, n) => n !== last).map(bytesOf));
+    await context.client.close();
+  });
+
+  test("lset and lrem: a removal says so and removes nothing", async () => {
+    const context = await asSomeone("-lset", "-lrem");
+    await world.fail(entries);
+    await expect(removeFailed(context, { class: "Boom" })).rejects.toMatchObject({ name: "StoreError" });
+    expect(await world.list(world.keys.failed)).toEqual(entries.map(bytesOf));
+    await context.client.close();
+  });
+
   test.each<readonly [command: string, run: (admin: AirliftAdmin) => Promise<unknown>]>([
     ["ltrim", (admin) => admin.queues.clear("q")],
     ["srem", (admin) => admin.queues.remove("q")],
