@@ -2,6 +2,7 @@ import type { RedisClient, RedisCommand } from "./client.ts";
 import type { Keys } from "./keys.ts";
 import { type LastDrain, parseLastDrain } from "./last-drain.ts";
 import { isEverythingPaused, readPausedClasses } from "./paused.ts";
+import { readEach } from "./read-each.ts";
 import { readCount } from "./stat.ts";
 
 export interface QueueStatus {
@@ -53,7 +54,7 @@ export async function readStatus(client: RedisClient, keys: Keys): Promise<Airli
   const details: RedisCommand[] = names.map((name) => ["LLEN", keys.queue(name)]);
   if (names.length > 0) details.push(["MGET", ...names.map(keys.queuePause)]);
   if (workers.length > 0) details.push(["EXISTS", ...workers.map(keys.worker)]);
-  const replies = details.length > 0 ? await client.pipeline(details) : [];
+  const replies = details.length > 0 ? await readEach(client, details) : [];
   const pauses = names.length > 0 ? (replies[names.length] as (string | null)[]) : [];
   return {
     queues: names.map((name, index) => ({ name, size: replies[index] as number, paused: pauses[index] !== null })),

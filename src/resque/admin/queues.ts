@@ -1,5 +1,6 @@
 import type { RedisCommand } from "../client.ts";
 import { readOwn } from "../payload.ts";
+import { readEach } from "../read-each.ts";
 import type { QueueStatus } from "../status.ts";
 import type { AdminContext } from "./admin-context.ts";
 import { type JobSummary, readText, summarize } from "./listed-job.ts";
@@ -43,7 +44,7 @@ export async function listQueues({ client, keys }: AdminContext, options: PageOp
   const next = offset + limit < all.length ? offset + limit : undefined;
   if (names.length === 0) return { total: all.length, queues: [], next };
   const sizes: RedisCommand[] = names.map((name) => ["LLEN", keys.queue(name)]);
-  const replies = await client.pipeline([["MGET", ...names.map(keys.queuePause)], ...sizes]);
+  const replies = await readEach(client, [["MGET", ...names.map(keys.queuePause)], ...sizes]);
   const [pauses, ...lengths] = replies as [(string | null)[], ...number[]];
   const queues = names.map((name, i) => ({ name, size: lengths[i] as number, paused: pauses[i] !== null }));
   return { total: all.length, queues, next };

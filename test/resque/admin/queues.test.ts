@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { clearQueue, removeQueue, removeQueuedJobs } from "../../../src/resque/admin/change-queue.ts";
 import { listQueues, peekQueue } from "../../../src/resque/admin/queues.ts";
+import { readStatus } from "../../../src/resque/status.ts";
 import { setups } from "../../support/setups.ts";
 import { type AdminWorld, bytesOf, idOf, openAdminWorld } from "./admin-world.ts";
 
@@ -37,6 +38,21 @@ describe.each(setups())("queues over $name", (setup) => {
     expect(await listQueues(world.context, { offset: 3 })).toEqual({ total: 3, queues: [], next: undefined });
     await world.flush();
     expect(await listQueues(world.context)).toEqual({ total: 0, queues: [], next: undefined });
+  });
+
+  test("are listed though the key of one is no list", async () => {
+    await world.push("a", job(1));
+    await world.push("wrong", job(1));
+    await world.send(["SET", world.keys.queue("wrong"), "x"], ["SET", world.keys.queuePause("a"), "true"]);
+    const queues = [
+      { name: "a", size: 1, paused: true },
+      { name: "wrong", size: 0, paused: false },
+    ];
+    expect((await listQueues(world.context)).queues).toEqual(queues);
+    const status = await readStatus(world.client, world.keys);
+    expect(status).toMatchObject({ queues, workers: 0, working: 0 });
+    await world.send(["SADD", world.keys.workers, "vm:1:a"], ["SET", world.keys.worker("vm:1:a"), "{}"]);
+    expect(await readStatus(world.client, world.keys)).toMatchObject({ queues, workers: 1, working: 1 });
   });
 
   test("show their jobs, the next one first, and take none", async () => {
