@@ -10,7 +10,7 @@ let world: AppWorld;
 beforeAll(async () => {
   const [setup] = setups().filter(({ transport }) => transport === "http");
   if (!setup) throw new Error("no Redis over HTTP to test with");
-  const file = "test/runtime/node/ticking-app.ts";
+  const file = "test/runtime/node/ticking-app.mjs";
   [bundled, world] = await Promise.all([bundleFunction(file), openAppWorld(setup)]);
 });
 afterAll(async () => {
