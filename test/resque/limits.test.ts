@@ -556,13 +556,15 @@ describe.each(setups())("limits over $name", (kind) => {
     test("a key's jobs wait for those before them, though they may start, until the head is looked at again", async () => {
       const tenant = (name: string, n: number): string => send(name, n);
       const full = Array.from({ length: 3_000 }, (_, n) => tenant("full", n));
+      const names = ["late", "later", "latest"];
+      const late = (n: number): string[] => names.map((name) => tenant(name, n));
       const other = open({ running: 1, by: [0] });
-      await world.push("q", tenant("full", -1), tenant("late", -1));
-      const held = await other.fill(2);
-      await pushMany(world, "q", full.slice(0, 1_000));
-      await world.push("q", tenant("late", 0));
-      await pushMany(world, "q", full.slice(1_000));
-      await world.push("q", tenant("late", 1), tenant("free", 0));
+      await world.push("q", tenant("full", -1), ...late(-1));
+      const held = await other.fill(4);
+      await pushMany(world, "q", full.slice(0, 900));
+      await world.push("q", ...late(0));
+      await pushMany(world, "q", full.slice(900));
+      await world.push("q", ...late(1), tenant("free", 0));
       const drain = open({ running: 1, by: [0] });
       expect(await drain.fill(2)).toMatchObject({ claims: [], isDrained: false });
       await other.settle(held.claims.slice(1));
@@ -570,7 +572,11 @@ describe.each(setups())("limits over $name", (kind) => {
       while (found.length === 0) found.push(...(await drain.fill(2)).claims);
       expect(raws(found)).toEqual([tenant("free", 0)]);
       await drain.settle(found);
-      expect((await sweep(drain, 2)).flat().map(({ job }) => job.raw)).toEqual([tenant("late", 0), tenant("late", 1)]);
+      const swept = raws((await sweep(drain, 2)).flat());
+      for (const name of names) {
+        expect(swept.filter((raw) => raw.includes(`"${name}"`))).toEqual([tenant(name, 0), tenant(name, 1)]);
+      }
+      expect(swept).toHaveLength(6);
       expect(await world.queued("q")).toEqual(full);
     });
 
