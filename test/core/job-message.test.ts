@@ -8,6 +8,7 @@ import {
   readJobReply,
   toJobBatchMessage,
   toJobMessage,
+  wantsAck,
 } from "../../src/core/job-message.ts";
 import { isFinal, retryAfterMs } from "../../src/core/retry.ts";
 
@@ -183,4 +184,17 @@ describe("a batch's reply", () => {
       expect(endings({ batchItemFailures: [{ itemIdentifier: "0" }, failure] })).toEqual(all);
     },
   );
+});
+
+test.each([
+  [{ ...sent, ack: {} }, true],
+  [{ jobs: [sent, { ...sent, ack: {} }] }, true],
+  [sent, false],
+  [{ jobs: [sent, null] }, false],
+  [{ jobs: [] }, false],
+  [{ jobs: "ack" }, false],
+  [undefined, false],
+  [null, false],
+])("%j wants to be acknowledged: %s", (message, wants) => {
+  expect(wantsAck(message)).toBe(wants);
 });
