@@ -5,6 +5,7 @@ import { readDeadDrains } from "../../src/resque/dead-drain.ts";
 import { beatDrain as beatDrainScript } from "../../src/resque/generated/beat-drain.generated.ts";
 import { readSlots as readSlotsScript } from "../../src/resque/generated/read-slots.generated.ts";
 import { recoverDrain as recoverDrainScript } from "../../src/resque/generated/recover-drain.generated.ts";
+import { releaseLease as releaseLeaseScript } from "../../src/resque/generated/release-lease.generated.ts";
 import { samePayload as samePayloadScript } from "../../src/resque/generated/same-payload.generated.ts";
 import { writeStatuses as writeStatusesScript } from "../../src/resque/generated/write-statuses.generated.ts";
 import { recoverDrain } from "../../src/resque/recover-drain.ts";
@@ -379,6 +380,7 @@ export function describeDrainScripts(kind: Setup): void {
           ["SET", "resque:lock:A:a:[1]", "9.du1"],
           ["SET", "resque:lock:A:a:[2]", "9.du9"],
           ["SET", "resque:lock:A:b:[3]", "9.du3"],
+          ["HSET", world.keys.checkins, drain.own.ids[0] as string, "{}", "somebody else", "{}"],
         );
         await world.endLeases();
         const usage = { commands: 0, requests: 0 };
@@ -410,7 +412,17 @@ export function describeDrainScripts(kind: Setup): void {
         }
         if (statusTtlMs === 0) expect(statusOf(2)).toBeUndefined();
         else expect(JSON.parse(statusOf(2)?.value ?? "")).toMatchObject({ queue: "a", state: "failed", attempt: 3 });
-        const rest = ["a_failed", "b_failed", "failed_queues", "queue:b", "queues", "stat:failed", "stat:processed"];
+        expect(everything[world.keys.checkins]).toEqual({ "somebody else": "{}" });
+        const rest = [
+          "airlift:checkins",
+          "a_failed",
+          "b_failed",
+          "failed_queues",
+          "queue:b",
+          "queues",
+          "stat:failed",
+          "stat:processed",
+        ];
         const names = Object.keys(everything).filter((name) => !name.startsWith(world.keys.job("")));
         expect(names).toEqual(["resque:lock:A:a:[2]", ...rest.map((name) => `resque:${name}`)].toSorted());
       },
@@ -468,6 +480,18 @@ export function describeDrainScripts(kind: Setup): void {
         expect(await write(`${token}0`, 0)).toEqual([2, 0]);
       },
     );
+  });
+
+  describe("release-lease", () => {
+    test("deletes the holder's lease with what falls with it, once, and nobody else's", async () => {
+      const release = (holder: string) => call(releaseLeaseScript, ["lease", "falls with it"], [holder]);
+      await world.send(["SET", "lease", "me"], ["SET", "falls with it", "x"]);
+      expect(await release("other")).toEqual([2, 0]);
+      expect(await world.keyNames()).toEqual(["falls with it", "lease"]);
+      expect(await release("me")).toEqual([3, 1]);
+      expect(await world.keyNames()).toEqual([]);
+      expect(await release("me")).toEqual([2, 0]);
+    });
   });
 
   describe("same-payload", () => {
