@@ -197,13 +197,72 @@ describe("a host's limits", () => {
     expect(bench.queue).toHaveLength(300 - succeeded);
   });
 
-  test("of requests: a drain that has none to spare for looking about does not, but renews its lease", async () => {
-    const bench = createDrainBench({ queue: ["Noop 25000"], options: { maxRequests: 16 } });
+  test.each([16, 17])(
+    "of %i requests: none is spared for looking about, but the lease is renewed",
+    async (maxRequests) => {
+      const bench = createDrainBench({ queue: ["Noop 25000"], options: { maxRequests } });
+      await bench.clock.advance(60_000);
+      expect(bench.report).toMatchObject({ succeeded: 1 });
+      expect(bench.exchanges.filter(({ beat }) => beat).map(({ atMs }) => atMs)).toEqual([10_000, 20_000]);
+      expect(bench.calls.map(([name]) => name)).toEqual(["hasWork", "survey", "close", "countQueued"]);
+    },
+  );
+});
+
+describe("a drain that is to end", () => {
+  const createAborted = (options: BenchOptions) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    return { controller, bench: createDrainBench({ ...options, options: { signal } }) };
+  };
+
+  test("asks for no more jobs while the last ones run", async () => {
+    const { controller, bench } = createAborted({ queue: ["Noop 9000"], settings: { graceMs: 20_000 } });
+    await bench.clock.advance(1_500);
+    controller.abort();
     await bench.clock.advance(60_000);
-    expect(bench.report).toMatchObject({ succeeded: 1 });
-    expect(bench.exchanges.filter(({ beat }) => beat).map(({ atMs }) => atMs)).toEqual([10_000, 20_000]);
-    expect(bench.calls.map(([name]) => name)).toEqual(["hasWork", "survey", "close", "countQueued"]);
+    expect(bench.calls.filter(([name]) => name === "hasQueued")).toEqual([["hasQueued", 1_000]]);
+    expect(bench.report).toMatchObject({ stopped: "aborted", succeeded: 1, durationMs: 9_000 });
   });
+
+  test("begins none of those that it held in hand, though others end in its grace", async () => {
+    const queue = [...many(40, "Noop 20"), ...many(9, "Noop 1200")];
+    const { controller, bench } = createAborted({ queue, settings: { graceMs: 20_000 } });
+    await bench.clock.advance(1_000);
+    expect([bench.begun.length, bench.queue.length < 5]).toEqual([44, true]);
+    controller.abort();
+    await bench.clock.advance(60_000);
+    expect([bench.begun.length, bench.queue.length]).toEqual([44, 5]);
+    expect(bench.report).toMatchObject({ succeeded: 44, released: 2 });
+  });
+
+  test("waits for no rate any more", async () => {
+    const { controller, bench } = createAborted({
+      answer: () => ({ isLimited: true, isDrained: true, freesInMs: 3_000 }),
+    });
+    await bench.clock.advance(1_000);
+    expect(bench.report).toBeUndefined();
+    controller.abort();
+    await bench.clock.advance(0);
+    expect(bench.report).toMatchObject({ durationMs: 1_000 });
+  });
+});
+
+test("what is due and turns out to be gone is no reason to ask for jobs", async () => {
+  const bench = createDrainBench({
+    queue: ["Noop 9000"],
+    store: (_bench, store) => ({ survey: async () => ({ ...(await store.survey()), nextDueMs: START_MS + 500 }) }),
+  });
+  await bench.clock.advance(900);
+  expect([bench.calls.filter(([name]) => name === "promote"), times(bench)]).toEqual([[["promote", 500]], [0]]);
+});
+
+test("jobs in hand are no reason for an exchange by themselves", async () => {
+  const bench = createDrainBench({ queue: many(60, "Noop 100"), settings: { concurrency: 4 } });
+  await bench.clock.advance(60_000);
+  expect(bench.report).toMatchObject({ succeeded: 60, durationMs: 1_500 });
+  // Each moves two jobs at least, but for the first and the last.
+  expect(bench.exchanges.slice(1, -1).filter(({ settle }) => settle.length < 2)).toEqual([]);
 });
 
 test("without anybody who listens all goes on as with", async () => {
@@ -212,4 +271,7 @@ test("without anybody who listens all goes on as with", async () => {
   const bench = createDrainBench({ queue: ["Telling", "Noop 10"], jobs: [telling], answer, deps: { listeners: [] } });
   await bench.clock.advance(1_000);
   expect(bench.report).toMatchObject({ stopped: "empty", claimed: 2, lost: 2 });
+  const usual = createDrainBench({ queue: ["Telling", "Noop 10"], jobs: [telling], deps: { listeners: [] } });
+  await usual.clock.advance(10);
+  expect(usual.report).toMatchObject({ stopped: "empty", succeeded: 2, durationMs: 10 });
 });
