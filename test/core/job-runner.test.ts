@@ -309,3 +309,68 @@ test("one timer is set for the job whose limit ends first, and is set anew only 
   await manual.advance(200);
   expect([timers, manual.pendingMs]).toEqual([[500, 200, 300], [300]]);
 });
+
+test("a handler beyond its time limit finds that in its signal", async () => {
+  const { clock, start } = createBench();
+  const reasons: string[] = [];
+  start(
+    0,
+    (_args, { signal }) => {
+      signal.addEventListener("abort", () => reasons.push(signal.reason.name));
+      return never();
+    },
+    100,
+  );
+  await clock.advance(99);
+  expect(reasons).toEqual([]);
+  await clock.advance(1);
+  expect(reasons).toEqual(["TimeoutError"]);
+});
+
+test("a handler is told when its time is up: at its limit, or with the drain's, whichever is sooner", () => {
+  const deadlines: number[] = [];
+  const note: Perform<readonly unknown[]> = (_args, { deadlineMs }) => void deadlines.push(deadlineMs);
+  const startMs = 1_000_000;
+  createBench({ timeoutMs: 700 }).start(0, note);
+  const { start } = createBench({ timeoutMs: 700, endMs: startMs + 500 });
+  start(0, note);
+  start(1, note, 300);
+  expect(deadlines).toEqual([startMs + 700, startMs + 500, startMs + 300]);
+});
+
+test("a handler is heard as long as it runs", () => {
+  const told: number[] = [];
+  const { start } = createBench({ onCheckIn: ({ slot }) => void told.push(slot) });
+  start(3, (_args, job) => job.checkin("half"));
+  expect(told).toEqual([3]);
+});
+
+test.each<[what: string, dispatch: () => Promise<unknown>, outcome: object, told: unknown[]]>([
+  ["returns a result", async () => 42, { kind: "ok" }, ["ok", 42]],
+  [
+    "returns a directive",
+    async () => release({ afterMs: 7 }),
+    { kind: "postponed", afterMs: 7 },
+    ["postponed", undefined],
+  ],
+  [
+    "throws",
+    () => Promise.reject(new RangeError("x")),
+    { kind: "failed", failure: { exception: "RangeError" } },
+    ["failed", "x"],
+  ],
+])("a dispatch that %s ends the job as its handler would", async (_what, dispatch, outcome, expected) => {
+  const told: unknown[] = [];
+  const hooks = {
+    afterJob: (_definition: unknown, _job: unknown, { kind }: Outcome, what: unknown) =>
+      void told.push([kind, what instanceof Error ? what.message : what]),
+  };
+  for (const options of [{ hooks }, {}]) {
+    const { ends, start } = createBench(options);
+    start(0, () => detach({ leaseMs: 1_000, dispatch }));
+    const detached = ends[0]?.outcome;
+    if (detached?.kind !== "detached") throw new Error("is not detached");
+    expect(await detached.dispatch({} as never, { signal: new AbortController().signal })).toMatchObject(outcome);
+  }
+  expect(told).toEqual([["detached", undefined], expected]);
+});
