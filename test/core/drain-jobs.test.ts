@@ -95,6 +95,8 @@ describe("what a handler returns", () => {
     expect(await outcomeOf(undefined)).toEqual({ kind: "ok" });
     expect(await outcomeOf({ status: createStatusPolicy({ ttlMs: 1_000 }, []) })).toEqual({ kind: "ok" });
     expect(await outcomeOf({ status: createStatusPolicy({ ttlMs: 1_000, results: true }, []) })).toEqual(kept);
+    const ofOthers = createStatusPolicy(undefined, [{ class: "Other", status: { ttlMs: 1_000, results: true } }]);
+    expect(await outcomeOf({ status: ofOthers })).toEqual({ kind: "ok" });
   });
 });
 
@@ -175,6 +177,20 @@ describe("jobs that are sent elsewhere", () => {
 });
 
 describe("a host's limits", () => {
+  test("of requests: where they are scarce, jobs that have ended wait longer for each other", async () => {
+    const queue = ["Noop 400", "Noop 600", ...many(9, "Noop 9000")];
+    const secondAt = async (maxRequests: number) => {
+      const bench = createDrainBench({ queue, settings: { concurrency: 8 }, options: { maxRequests } });
+      await bench.clock.advance(700);
+      const [, second] = bench.exchanges;
+      return [second?.atMs, second?.settle.length];
+    };
+    expect([await secondAt(900), await secondAt(90)]).toEqual([
+      [450, 1],
+      [650, 2],
+    ]);
+  });
+
   const uses = { requests: 0, invocations: 1 };
   const calling = { class: "Calling", uses, perform: () => undefined };
 
