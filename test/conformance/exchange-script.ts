@@ -362,29 +362,6 @@ export function describeExchangeScript(kind: Setup): void {
       expect(await world.queued("low")).toEqual([payload(21)]);
     });
 
-    test.each<[string, number[], number]>([
-      ["the last of four: one pop", [0, 0, 0, 9], 5],
-      ["two of four: a pop for each", [0, 2, 0, 9], 6],
-      ["the last but one of four: another pop, for the last one", [0, 0, 2, 9], 6],
-      ["each of four: a pop for each", [1, 1, 1, 1], 8],
-      ["two of four, too few: a pop for each, and one that finds nothing", [1, 1, 0, 0], 7],
-      ["none of four: one pop, and nothing to write", [0, 0, 0, 0], 4],
-    ])("costs what it must where jobs wait in %s", async (_where, counts, commands) => {
-      const drain = world.drain();
-      await world.push("first", payload(0));
-      const { claims } = await open(drain, [0], { queues: ["first"] });
-      const queues = ["a", "b", "c", "d"];
-      for (const [index, queue] of queues.entries()) {
-        if (counts[index]) await world.push(queue, ...payloads(counts[index], 10 * index));
-      }
-      const next = await exchange(drain, { seq: 2, settle: claims.map(ok), fill: slots(4), queues });
-      const all = counts.flatMap((count, index) => payloads(count, 10 * index));
-      expect(raws(next.claims)).toEqual(all.slice(0, 4));
-      expect((await Promise.all(queues.map(world.queued))).flat()).toEqual(all.slice(4));
-      // An old server has one LPOP for each queue, and a slot that is not filled again is deleted.
-      if (kind.server === "redis-server") expect(next.reply[0] - (next.claims.length === 0 ? 1 : 0)).toBe(commands);
-    });
-
     test("says that the queues are drained when they hold fewer jobs than asked for", async () => {
       const drain = world.drain();
       await world.push("b", payload(0));

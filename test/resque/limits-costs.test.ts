@@ -6,6 +6,7 @@ import {
   openWorld,
   payload,
   payloads,
+  raws,
   slots,
   type TestDrain,
   type TestDrainOptions,
@@ -51,6 +52,32 @@ describe.each(setups().filter(({ server }) => server === "redis-server"))("what 
     await world.push("q", ...payloads(300));
     await world.send(["SET", world.keys.pausedClasses, "[]"]);
     expect(await steady(openLimited(world, undefined, { slots: 100, queues }))).toBe(5);
+  });
+
+  test.each<[string, number[], number]>([
+    ["the last of four: one pop", [0, 0, 0, 9], 5],
+    ["two of four: a pop for each", [0, 2, 0, 9], 6],
+    ["the last but one of four: another pop, for the last one", [0, 0, 2, 9], 6],
+    ["each of four: a pop for each", [1, 1, 1, 1], 8],
+    ["two of four, too few: a pop for each, and one that finds nothing", [1, 1, 0, 0], 7],
+    // DEL for MSET
+    ["none of four: one pop", [0, 0, 0, 0], 5],
+  ])("jobs that wait in %s", async (_where, counts, commands) => {
+    const queues = ["a", "b", "c", "d"];
+    const drain = openLimited(world, undefined, { queues });
+    await world.push("a", payload("first"));
+    const { claims } = await drain.fill(1);
+    for (const [index, queue] of queues.entries()) {
+      if (counts[index]) await world.push(queue, ...payloads(counts[index], 10 * index));
+    }
+    let next: readonly Claim[] = [];
+    const spent = await cost(async () => {
+      next = (await drain.exchange({ settle: claims.map(ok), fill: slots(4) })).claims;
+    }, drain);
+    const all = counts.flatMap((count, index) => payloads(count, 10 * index));
+    expect(raws(next)).toEqual(all.slice(0, 4));
+    expect((await Promise.all(queues.map(world.queued))).flat()).toEqual(all.slice(4));
+    expect(spent).toBe(commands);
   });
 
   test("a limit, but no job that it is for, and a paused class, but none of its jobs: 5 as well", async () => {
