@@ -113,17 +113,17 @@ test("… and counts as lost, and is told in the log, if that could not be writt
   expect(bench.logged).toMatchObject([{ queue: "q", class: "A", error }]);
 });
 
-test("nobody waits for a job beyond its lease: the receiver's signal tells why", async () => {
+test("nobody waits for a job beyond its lease, and who sends it is told", async () => {
   const bench = createBench();
-  const reasons: unknown[] = [];
+  let aborts = 0;
   bench.dispatch((_ack, { signal }) => {
-    signal.addEventListener("abort", () => reasons.push(signal.reason.name));
+    signal.addEventListener("abort", () => aborts++);
     return never();
   }, 500);
   await bench.clock.advance(499);
-  expect([reasons, bench.dispatcher.size]).toEqual([[], 1]);
+  expect([aborts, bench.dispatcher.size]).toEqual([0, 1]);
   await bench.clock.advance(1);
-  expect([reasons, bench.dispatcher.size, bench.told]).toEqual([["TimeoutError"], 0, [["detached", true]]]);
+  expect([aborts, bench.dispatcher.size, bench.told]).toEqual([1, 0, [["detached", true]]]);
 });
 
 test("when the drain ends, what is on its way is left to its lease, and what comes then is given back unsent", async () => {
