@@ -30,7 +30,10 @@ export function limitProblem(options: unknown): string | undefined {
   if (running === undefined && rate === undefined) return "expected an object with running or rate";
   if (running !== undefined && !isCount(running, MAX_COUNT))
     return `running: expected an integer from 1 to ${MAX_COUNT}`;
-  const { jobs, periodMs, ...rest } = Object(rate === undefined ? { jobs: 1, periodMs: 1 } : rate) as Record<string, unknown>;
+  const { jobs, periodMs, ...rest } = Object(rate === undefined ? { jobs: 1, periodMs: 1 } : rate) as Record<
+    string,
+    unknown
+  >;
   if (!isCount(jobs, MAX_COUNT) || !isCount(periodMs, MAX_PERIOD_MS) || Object.keys(rest).length > 0) {
     return `rate: expected { jobs, periodMs }, integers from 1 to ${MAX_COUNT} and to ${MAX_PERIOD_MS} (a month)`;
   }
