@@ -8,6 +8,8 @@ const config: ViteUserConfig = defineConfig({
     isolate: false,
     // Many tests start processes: more of them at once than a small machine has cores only makes each one slower.
     maxConcurrency: 3,
+    // Tests wait more than they work: a worker for each core, where Vitest would leave one core alone.
+    maxWorkers: "100%",
     // Limits for a machine that is busy otherwise; no test takes more than a few seconds.
     testTimeout: 60_000,
     hookTimeout: 60_000,
