@@ -193,6 +193,26 @@ describe.each(setups())("the idempotency helper over $name", (kind) => {
     expect(runs).toHaveLength(1);
   });
 
+  test("a run that goes on renews its mark", async () => {
+    const renewed = createGate();
+    let ttlMs: unknown;
+    const redis = carriedClient(world.client, async ({ names, deliver }) => {
+      if (!names.includes("renew-run")) return deliver();
+      const [key] = (await marks()) as [string];
+      await world.send(["PEXPIRE", key, String(HOUR_MS)]);
+      const reply = await deliver();
+      [ttlMs] = await world.send(["PTTL", key]);
+      renewed.open();
+      return reply;
+    });
+    const perform = async (): Promise<number> => {
+      await renewed.passed;
+      return 1;
+    };
+    expect(await deliver(perform, { redis, runningTtlMs: 1_000 }, JOB)).toMatchObject({ succeeded: 1 });
+    expect(Number(ttlMs)).toBeLessThanOrEqual(1_000);
+  });
+
   test("a run that thaws when another has done its job long since does not cut short how long that is kept", async () => {
     const renewed = createGate();
     const redis = carriedClient(world.client, async ({ names, deliver }) => {

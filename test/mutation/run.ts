@@ -53,6 +53,7 @@ const SUITES: Readonly<Record<RunOptions["suite"], Suite>> = {
     tests: [
       "test/resque/**/*.test.ts",
       "test/{core,cron,interop}/*.test.ts",
+      "test/idempotency.test.ts",
       "test/fault/{recovery,drain,protocol}.test.ts",
     ],
     redis: "redis-server-tcp",

@@ -3,7 +3,7 @@ import type { LuaScript } from "../client.ts";
 
 export const renewRun: LuaScript = {
   name: "renew-run",
-  sha1: "78eb14be137f29e54e14008a91d70380e1003d99",
-  keyLockingSha1: "ddeb2d10a26eee3914c3311f418c173c30249f66",
-  source: "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {2, 0} end\nredis.call('PEXPIRE', KEYS[1], ARGV[2])\nreturn {3, 1}",
+  sha1: "7b5a460477ebeca84992baf5a4d388f43e1c58aa",
+  keyLockingSha1: "9179c10b1951f9d4cef5ddad6c44381820bbe79b",
+  source: "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end",
 };
