@@ -44,7 +44,7 @@ const NOBODY = [
   ["PERSIST", "resque:queue:q"],
   ["UNLINK", "resque:queue:q"],
   ["BLPOP", "resque:queue:q", "1"],
-  ["LINDEX", "resque:queue:q", "0"],
+  ["LINSERT", "resque:queue:q", "BEFORE", "x", "y"],
   ["SORT", "resque:queue:q"],
   ["EVAL", "return redis.call('GET', KEYS[1])", "1", "other"],
   ["EVAL", "return redis.call('GET', 'other')", "0"],
