@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { toFailure } from "../../src/core/failure.ts";
 import { type Backoff, backoffMs, decideRetry, type FailedAttempt, type RetryOptions } from "../../src/core/retry.ts";
 
 const NOW_MS = Date.UTC(2026, 10, 20, 12);
@@ -115,6 +116,12 @@ describe("a policy", () => {
     expect(decide(policy, { error: new TypeError() })).toEqual({ kind: "discard" });
     expect(decide(policy, { error: new RangeError() })).toEqual({ kind: "retry", afterMs: 5_000 });
     expect(decide(policy, { error: "a text" })).toEqual({ kind: "retry", afterMs: 5_000 });
+  });
+
+  test("a rule by class fits an error of that name whose class is another copy, or was elsewhere", () => {
+    const policy: RetryOptions = { rules: [{ error: Declined, action: "fail" }] };
+    const error = Object.assign(new Error("no"), { name: "Declined" });
+    expect(decide(policy, { error, failure: toFailure(error) })).toEqual({ kind: "fail" });
   });
 
   test("does not try again what its error says is final, unless a rule says otherwise", () => {
