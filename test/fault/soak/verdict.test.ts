@@ -101,6 +101,23 @@ test("a run that begins after a freeze is too late only if Redis had handed the 
   expect(judged("5 a.1 claim 7", ...begins, "8001 b.1 start 7").unexplained).toEqual([7]);
 });
 
+test("a late run of a thawed process does not hide why the job went from the one that held it to a third", () => {
+  const late = [
+    "5 a.1 claim 7",
+    "10 a.1 frozen",
+    "4400 b.1 claim 7",
+    "4500 b.1 start 7",
+    "5000 a.1 thawed",
+    "5001 a.1 start 7",
+  ];
+  const third = ["9000 c.1 claim 7", "9001 c.1 start 7", "9002 c.1 settled 7"];
+  expect(judged(...late, "5100 b.1 killed", ...third)).toMatchObject({
+    unexplained: [],
+    duplicates: { kill: 1, thaw: 1 },
+  });
+  expect(judged(...late, ...third).unexplained).toEqual([7]);
+});
+
 test("a process that the machine gave no time for long is told apart; a standstill of the harness befalls all", () => {
   const story = ["0 a.1 started", "0 b.1 started", "1 a.1 start 7", "4000 b.1 start 7", "4001 b.1 settled 7"];
   expect(judged(...story, "3500 a.1 standstill 10 3500")).toMatchObject({

@@ -48,9 +48,11 @@ export function judge({ leaseMs, lines, events, claimsOf }: VerdictInput): Verdi
     if (run.settledMs !== undefined) return undefined;
     const own = troubles.get(run.process) ?? [];
     const elsewhere = claims.filter(({ process }) => process !== run.process);
+    // One that begins after a freeze though the job is another's is not why that one's was handed on.
+    const begun = others.filter((other) => !isLate(other, troubles.get(other.process) ?? [], claims));
     /** When the job was next handed to another, or begun again: what befell this process later is no reason for that. */
     const nextMs = Math.min(
-      ...[...others.map(({ startMs }) => startMs), ...elsewhere.map(({ atMs }) => atMs)].filter(
+      ...[...begun.map(({ startMs }) => startMs), ...elsewhere.map(({ atMs }) => atMs)].filter(
         (ms) => ms > run.startMs,
       ),
     );
@@ -78,6 +80,11 @@ export function judge({ leaseMs, lines, events, claimsOf }: VerdictInput): Verdi
     }
   }
   return { runs, duplicates, unexplained, settledTwice, recoveryMs: recoveryMs.sort((a, b) => a - b) };
+}
+
+/** Whether a run began after a freeze, the job having been handed to another meanwhile. */
+function isLate(run: Run, troubles: readonly Trouble[], claims: readonly SeenClaim[]): boolean {
+  return troubles.some((trouble) => trouble.cause === "thaw" && cameTooLate(trouble, run, claims, Infinity));
 }
 
 /** Whether a run began after a freeze, the job having been handed to its process before, and to another by then or soon after. */
