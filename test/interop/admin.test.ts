@@ -39,12 +39,13 @@ describe.each(KINDS)("the admin API beside node-resque on %s", (kind) => {
     await server.close();
   });
 
-  const startWorker = async (perform: (...args: unknown[]) => Promise<void>): Promise<void> => {
+  const startWorker = async (perform: (...args: unknown[]) => Promise<void>): Promise<Worker> => {
     const options = { connection: { redis: raw }, queues: ["mail"], name: "nodehost:77", timeout: 5 };
     const worker = new Worker(options, { Job: { perform } });
     cleanups.push(() => worker.end());
     await worker.connect();
     await worker.start();
+    return worker;
   };
 
   test("a failure of its worker is retried, runs there again, and is shown as retried", async () => {
@@ -87,8 +88,9 @@ describe.each(KINDS)("the admin API beside node-resque on %s", (kind) => {
 
   test("its worker at work is listed beside our own, and pruned once it is gone", async () => {
     const gate = Promise.withResolvers<void>();
+    cleanups.push(async () => gate.resolve());
     await queue.enqueue("mail", "Job", [1]);
-    await startWorker(() => gate.promise);
+    const worker = await startWorker(() => gate.promise);
     await until(async () => (await raw.keys("resque:worker:nodehost:77:mail")).length === 1);
     await raw.rpush("resque:queue:ours", '{"class":"Hold","args":["x"]}');
     const held = await holdDrain({ redis: client, queues: ["ours"] });
@@ -106,11 +108,11 @@ describe.each(KINDS)("the admin API beside node-resque on %s", (kind) => {
     // It pings.
     const prune = () => airlift.workers.prune("nodehost:77:mail");
     await expect(prune()).rejects.toThrow(/gave a sign of life \d+ s ago/);
+    clearInterval(worker.pingTimer ?? undefined);
     await raw.set("resque:worker:ping:nodehost:77", JSON.stringify({ time: Math.floor(Date.now() / 1_000) - 301 }));
     expect(await prune()).toEqual({ pruned: true, jobFailed: true });
     expect(await queue.workers()).toEqual({});
     expect(await queue.failed(0, -1)).toMatchObject([{ payload: { class: "Job", args: [1] }, queue: "mail" }]);
-    gate.resolve();
   });
 
   test("its delayed jobs and queues are listed and cleared", async () => {
