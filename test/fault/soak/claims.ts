@@ -15,7 +15,8 @@ export interface ClaimWatch {
   of(job: number): readonly SeenClaim[];
 }
 
-const MARKS = [exchange.sha1, exchange.keyLockingSha1, "exchange: settles the slots"];
+/** A call names the script, or bears it whole. */
+const MARKS = [exchange.sha1, exchange.keyLockingSha1, JSON.stringify(exchange.source).slice(1, -1)];
 
 export function createClaimWatch(): ClaimWatch {
   const claims = new Map<number, SeenClaim[]>();
