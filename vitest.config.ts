@@ -1,4 +1,5 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
+import { failuresReporter } from "./test/support/failures-reporter.ts";
 
 const config: ViteUserConfig = defineConfig({
   test: {
@@ -13,6 +14,7 @@ const config: ViteUserConfig = defineConfig({
     // Limits for a machine that is busy otherwise; no test takes more than a few seconds.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    reporters: ["default", failuresReporter],
     expect: { requireAssertions: true },
   },
 });
