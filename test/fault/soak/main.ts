@@ -6,7 +6,7 @@ import { HELP, parseSoakOptions, type SoakCommand, SoakUsageError } from "./opti
 import { reportSoak } from "./report.ts";
 import { runSoak } from "./run-soak.ts";
 
-/** `npm run soak`: 0 if every promise was kept, 1 if one was broken, 2 for a wrong command line. */
+/** `npm run soak`: 0 if every promise was kept, 1 if one was broken or never put to the test, 2 for a wrong command line. */
 try {
   const options = parseSoakOptions(process.argv.slice(2));
   if (options === "help") console.log(HELP);
@@ -32,14 +32,15 @@ async function soak(options: SoakCommand): Promise<void> {
   };
   try {
     const asked = { ...options, signal: controller.signal, onProgress };
-    const { table, broken } = options.isOfFeatures
+    const { table, broken, untested } = options.isOfFeatures
       ? reportFeatures(await runFeatures(asked), options.seed)
-      : reportSoak(await runSoak(asked), options);
+      : { ...reportSoak(await runSoak(asked), options), untested: [] };
     if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
     console.log(table);
     for (const text of broken.slice(0, 100)) console.log(`\nBROKEN: ${text}`);
     if (broken.length > 100) console.log(`\n… and ${broken.length - 100} more`);
-    if (broken.length > 0) process.exitCode = 1;
+    for (const text of untested) console.log(`\nUNTESTED, as it went: ${text}`);
+    if (broken.length + untested.length > 0) process.exitCode = 1;
   } catch (error) {
     if (!controller.signal.aborted) throw error;
     console.error("interrupted: everything that it started has ended");

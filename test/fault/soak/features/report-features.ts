@@ -4,9 +4,10 @@ import type { FeaturesRecord } from "./run-features.ts";
 import { isKept, type Verdict } from "./verdict.ts";
 
 export interface FeaturesReport {
-  readonly verdicts: readonly Verdict[];
   /** Every promise that was broken, with the first cases. */
   readonly broken: readonly string[];
+  /** Every promise that was never put to the test. */
+  readonly untested: readonly string[];
   readonly duplicates: Readonly<Record<string, number>>;
   /** For people. */
   readonly table: string;
@@ -29,13 +30,16 @@ export function reportFeatures(record: FeaturesRecord, seed: number): FeaturesRe
   ];
   const duplicates = countDuplicates(evidence, events, toRedisMs);
   const broken = verdicts
-    .filter((verdict) => !isKept(verdict))
+    .filter(({ brokenCount }) => brokenCount > 0)
     .map(({ feature, promise, checked, brokenCount, broken: cases }) =>
       [`${feature}: ${promise}: ${brokenCount} of ${checked}`, ...cases.map((text) => `    ${text}`)].join("\n"),
     );
   if (duplicates["unexplained"] > 0)
     broken.push(`${duplicates["unexplained"]} runs beyond the first have no known cause`);
-  return { verdicts, broken, duplicates, table: tableOf(record, verdicts, duplicates, seed) };
+  const untested = verdicts
+    .filter(({ checked }) => checked === 0)
+    .map(({ feature, promise }) => `${feature}: ${promise}`);
+  return { broken, untested, duplicates, table: tableOf(record, verdicts, duplicates, seed) };
 }
 
 function tableOf(
@@ -70,7 +74,10 @@ function tableOf(
     ...verdicts.map((verdict): Row => {
       const { feature, promise, checked, brokenCount } = verdict;
       const count = brokenCount > 0 ? `${whole(checked)}, broken ${whole(brokenCount)}` : whole(checked);
-      return [`  ${feature}: ${promise}`, isKept(verdict) ? count : `${count}  BROKEN`];
+      return [
+        `  ${feature}: ${promise}`,
+        isKept(verdict) ? count : `${count}  ${brokenCount > 0 ? "BROKEN" : "UNTESTED"}`,
+      ];
     }),
   ];
   const width = Math.max(...rows.map(([label]) => label.length)) + 2;

@@ -119,13 +119,19 @@ export function unique(): Feature {
 /** From the moment at which a job was enqueued to the one at which it leaves its lock to others. */
 interface Life {
   readonly name: string;
+  /** The job's key. */
+  readonly key: string;
   readonly fromMs: number;
   /** When the next may be enqueued at the earliest, and when at the latest. */
   readonly toMs: number;
   readonly latestMs: number;
 }
 
-/** Of a lock until the start the life ends between the claim and the handler's beginning. */
+/**
+ * Of a lock until the start the life ends between the claim and the handler's beginning. If a request was carried out twice, one after the start of the
+ * first copy, then both hold their lock by the same id, and what frees it for the first, should that be carried out late or twice, too, frees it for the
+ * second: by the lock alone these cannot be told apart, so such a life may end as it begins.
+ */
 function livesOf({ journal, runsOf }: Evidence): Life[] {
   const lives: Life[] = [];
   for (const [key, moves] of journal.moves) {
@@ -140,13 +146,31 @@ function livesOf({ journal, runsOf }: Evidence): Life[] {
       const over = own.find(({ kind }) => OVER.has(kind))?.atMs ?? Number.POSITIVE_INFINITY;
       const claimMs = own.find(({ kind }) => kind === "claimed" || kind === "replaced")?.atMs ?? over;
       const runMs = runsOf.get(key)?.find(({ startMs }) => startMs >= claimMs - CLOCKS_APART_MS)?.startMs ?? over;
-      if (until === "done") lives.push({ name, fromMs, toMs: over, latestMs: over });
-      else if (until === "start")
-        lives.push({ name, fromMs, toMs: claimMs, latestMs: Math.max(claimMs, Math.min(runMs, over)) });
-      else lives.push({ name, fromMs, toMs: fromMs + PERIOD_MS - CLOCKS_APART_MS, latestMs: fromMs + PERIOD_MS });
+      if (until === "done") lives.push({ name, key, fromMs, toMs: over, latestMs: over });
+      else if (until === "start") {
+        const toMs = index > 0 ? fromMs : claimMs;
+        lives.push({ name, key, fromMs, toMs, latestMs: Math.max(claimMs, Math.min(runMs, over)) });
+      } else
+        lives.push({ name, key, fromMs, toMs: fromMs + PERIOD_MS - CLOCKS_APART_MS, latestMs: fromMs + PERIOD_MS });
     }
   }
   return lives;
+}
+
+function storyOf(key: string, { journal, runsOf }: Evidence): string {
+  const moves = journal.moves.get(key) ?? [];
+  const runs = runsOf.get(key) ?? [];
+  const steps = [
+    ...moves.map(({ kind, atMs, drainId }) => ({
+      atMs,
+      text: [kind, ...(drainId ? [`by ${drainId}`] : [])].join(" "),
+    })),
+    ...runs.map(({ startMs, process }) => ({ atMs: startMs, text: `run in ${process}` })),
+  ];
+  return `${key}: ${steps
+    .toSorted((a, b) => a.atMs - b.atMs)
+    .map(({ atMs, text }) => `${atMs} ${text}`)
+    .join(", ")}`;
 }
 
 const OVER: ReadonlySet<string> = new Set(["ended", "failed", "replaced"]);
@@ -167,7 +191,11 @@ function judgeLives(evidence: Evidence): Verdict[] {
     const sorted = lives.toSorted((a, b) => a.fromMs - b.fromMs);
     for (const [index, life] of sorted.entries()) {
       const next = sorted[index + 1];
-      const tell = () => `${name}: one from ${life.fromMs} to ${life.toMs}, another from ${next?.fromMs}`;
+      const tell = () =>
+        [
+          `${name}: one from ${life.fromMs} to ${life.toMs}, another from ${next?.fromMs}`,
+          ...[life, ...(next ? [next] : [])].map(({ key }) => storyOf(key, evidence)),
+        ].join("\n      ");
       byClass.get(classOf(name))?.check(!next || next.fromMs >= life.toMs, tell);
     }
   }

@@ -264,6 +264,18 @@ describe("of unique jobs", () => {
     expect(judge(evidenceOf({ jobs: lives(className, rightMs) }))).toEqual([]);
   });
 
+  test("of one that was enqueued twice, the second copy's lock may be freed by the first one's start; the first copy's may not", () => {
+    const jobs = (nextMs: number) => ({
+      "Start-0@a": [
+        ...[["enqueued", 10] as const, ["claimed", 20, "d1"] as const],
+        ...[["enqueued", 30] as const, ["ended", 40] as const, ["claimed", 90, "d1"] as const, ["ended", 95] as const],
+      ],
+      "Start-0@b": [["enqueued", nextMs] as const, ["claimed", 2_000, "d1"] as const, ["ended", 2_040] as const],
+    });
+    expect(judge(evidenceOf({ jobs: jobs(50) }))).toEqual([]);
+    expect(judge(evidenceOf({ jobs: jobs(15) }))).toEqual(["until start: no other is enqueued while one waits"]);
+  });
+
   test("it is seen if two run at once", () => {
     const runs = [
       { job: "Done-0@a", drainId: "d1", startMs: 25, endMs: 60 },
