@@ -124,17 +124,19 @@ describe.each(setups())("jobs that their handler detaches over $name", (setup) =
   test("are given back, and not sent, if there is no time left to send them", async () => {
     let sent = 0;
     const gate = createGate();
+    const controller = new AbortController();
     const slow = defineJob({
       class: "Noop",
       perform: async (_args, { signal }) => {
         signal.addEventListener("abort", gate.open);
+        controller.abort();
         await gate.passed;
         return detach({ leaseMs: 60_000, dispatch: () => void sent++ });
       },
     });
     await world.push("q", payload(1));
-    const { report } = await drain(slow, {}, { deadlineMs: Date.now() + 300 });
-    expect(report).toMatchObject({ stopped: "deadline", released: 1, detached: 0, remaining: 1 });
+    const { report } = await drain(slow, { graceMs: 0 }, { signal: controller.signal });
+    expect(report).toMatchObject({ stopped: "aborted", released: 1, detached: 0, remaining: 1 });
     expect(sent).toBe(0);
     expect(await world.queued("q")).toEqual([payload(1)]);
     await world.expectNoTraces();

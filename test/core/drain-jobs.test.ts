@@ -158,7 +158,10 @@ describe("jobs that are sent elsewhere", () => {
     expect([asked, times(limited).filter((ms) => ms === 1_000).length]).toEqual([0, 1]);
   });
 
-  test("go back unsent if the drain ends before they have left it", async () => {
+  test.each<[string, BenchOptions["options"]]>([
+    ["aborted", {}],
+    ["deadline", { deadlineMs: 700 }],
+  ])("go back unsent if the drain ends before they have left it: %s", async (stopped, options) => {
     const controller = new AbortController();
     const { signal } = controller;
     const store: BenchOptions["store"] = ({ clock }, store) => ({
@@ -167,12 +170,14 @@ describe("jobs that are sent elsewhere", () => {
         return store.exchange(params);
       },
     });
-    const { bench, seen } = createSending(["Noop 10", "Sent 100", "Sent"], 1_000, { store, options: { signal } });
+    const { bench, seen } = createSending(["Noop 10", "Sent 100", "Sent"], 1_000, {
+      ...{ store, options: { signal, ...options } },
+    });
     await bench.clock.advance(200);
-    controller.abort();
+    if (stopped === "aborted") controller.abort();
     await bench.clock.advance(60_000);
     expect([seen.most, bench.settled]).toEqual([0, ["Noop 10: ok", "Sent 100: released", "Sent: released"]]);
-    expect(bench.report).toMatchObject({ stopped: "aborted", succeeded: 1, detached: 0, released: 2 });
+    expect(bench.report).toMatchObject({ stopped, succeeded: 1, detached: 0, released: 2 });
   });
 });
 

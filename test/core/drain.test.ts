@@ -4,6 +4,7 @@ import type { ScheduleTicker, TickResult } from "../../src/core/scheduler.ts";
 import {
   type BenchOptions,
   createDrainBench,
+  many,
   ofKind,
   START_MS,
   type StoreChange,
@@ -238,6 +239,46 @@ describe("a time limit that cannot fit into the drain", () => {
     const { bench } = await report({ jobs, queue: ["Noop"], options: { deadlineMs } });
     expect(bench.report).toMatchObject({ stopped: "deadline", claimed: 0, remaining: 1 });
     expect(bench.calls.map(([name]) => name)).toEqual(["countQueued"]);
+  });
+});
+
+describe("a deadline", () => {
+  test("of two and a half times the jobs' limit lets two waves run, and the drain ends then", async () => {
+    const perform = () => new Promise<void>((resolve) => bench.clock.setTimer(400, resolve));
+    const bench = createDrainBench({
+      queue: many(20, "Timed"),
+      jobs: [{ class: "Timed", timeoutMs: 500, perform }],
+      ...{ settings: { concurrency: 3 }, options: { deadlineMs: 1_250 } },
+    });
+    await bench.clock.advance(60_000);
+    expect(bench.report).toMatchObject({
+      stopped: "deadline",
+      succeeded: 6,
+      failed: 0,
+      remaining: 14,
+      durationMs: 800,
+    });
+  });
+
+  test("and its margin: what still runs is given back at the very moment", async () => {
+    const bench = createDrainBench({
+      queue: ["Noop 100", "Noop 9000", "Noop"],
+      settings: { concurrency: 1, marginMs: 100 },
+      options: { deadlineMs: 700 },
+    });
+    await bench.clock.advance(60_000);
+    expect(bench.report).toMatchObject({ stopped: "deadline", succeeded: 1, failed: 0, remaining: 2, durationMs: 600 });
+  });
+
+  test("is not outwaited by a drain whose store is away", async () => {
+    const { bench } = await report({
+      store: () => ({ hasWork: () => Promise.reject(unavailable) }),
+      options: { deadlineMs: 300 },
+    });
+    expect(bench.error).toMatchObject({ code: "ERR_DRAIN", cause: unavailable });
+    const { durationMs = Number.NaN } = (bench.error as { report?: { durationMs: number } }).report ?? {};
+    expect(durationMs).toBeGreaterThan(0);
+    expect(durationMs).toBeLessThanOrEqual(300);
   });
 });
 
