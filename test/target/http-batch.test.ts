@@ -3,6 +3,7 @@ import type { AirliftOptions } from "../../src/airlift.ts";
 import { type BatchOptions, http } from "../../src/target/http.ts";
 import { type AppWorld, openAppWorld } from "../core/app-world.ts";
 import { setups } from "../support/setups.ts";
+import { stopTime } from "../support/stopped-time.ts";
 import { until } from "../support/until.ts";
 import { type Answer, type Endpoint, replying, SECRET, startEndpoint } from "./endpoint.ts";
 
@@ -144,7 +145,11 @@ describe("jobs that are aborted", () => {
     await push(2);
     endpoint.answer = () => undefined;
     const before = endpoint.abandoned;
-    expect(await app({ size: 2, maxWaitMs: 0 }, {}, { timeoutMs: 100 }).drain()).toMatchObject({ failed: 2 });
+    using time = stopTime();
+    const drained = app({ size: 2, maxWaitMs: 0 }, {}, { timeoutMs: 100 }).drain();
+    await until(() => endpoint.requests.length > 0);
+    time.advance(100);
+    expect(await drained).toMatchObject({ failed: 2 });
     await until(() => endpoint.abandoned > before);
     expect(sizes()).toEqual([2]);
   });
@@ -165,7 +170,10 @@ describe("jobs that are aborted", () => {
 
   test("by the end of the drain go back to their queue", async () => {
     await push(2);
+    using time = stopTime();
     const drained = app({ size: 100, maxWaitMs: 60_000 }, { marginMs: 0 }).drain({ deadlineMs: Date.now() + 400 });
+    await until(async () => (await world.queued("q")).length === 0);
+    time.advance(400);
     expect(await drained).toMatchObject({ released: 2 });
     expect(await world.queued("q")).toHaveLength(2);
     expect(endpoint.requests).toEqual([]);

@@ -11,6 +11,7 @@ import { payload } from "../conformance/world.ts";
 import { type AppWorld, createGate, openAppWorld } from "../core/app-world.ts";
 import { carriedClient } from "../fault/carried-client.ts";
 import { setups } from "../support/setups.ts";
+import { stopTime } from "../support/stopped-time.ts";
 import { until } from "../support/until.ts";
 import { type LambdaEndpoint, startLambda } from "./lambda-endpoint.ts";
 
@@ -212,7 +213,8 @@ describe.each(setups())("jobs that a Lambda function acknowledges over $name", (
     await app(jobs).drain();
     await makeDue();
     expect(await app(jobs).drain()).toMatchObject({ promoted: 1, detached: 1 });
-    await vi.waitFor(async () => expect(await counters()).toEqual([1, 0]));
+    await until(async () => (await counters())[0] === 1);
+    expect(await counters()).toEqual([1, 0]);
     gate.open();
     await aws.settled();
     expect(runs).toBe(2);
@@ -317,10 +319,14 @@ describe.each(setups())("jobs that a Lambda function acknowledges over $name", (
   );
 
   test("one that does not end in its function's time fails by that, before the host ends it", async () => {
-    const jobs = [noop(() => new Promise(() => undefined))];
+    let runs = 0;
+    const jobs = [noop(() => new Promise(() => void runs++))];
     deploy(jobs, { marginMs: 100 }, 400);
     await world.push("q", payload(1));
+    using time = stopTime();
     await app(jobs).drain();
+    await until(() => runs === 1);
+    time.advance(300);
     await aws.settled();
     expect(await world.failed()).toMatchObject([
       { exception: "TimeoutError", error: expect.stringContaining("time limit") },
@@ -372,8 +378,11 @@ describe.each(setups())("jobs that a Lambda function acknowledges over $name", (
     test("before the drain's time is up, it is left to its lease", async () => {
       aws.behave({ kind: "hangs" });
       await world.push("q", payload(1));
-      const report = await app([noop()], { marginMs: 0 }).drain({ deadlineMs: Date.now() + 400 });
-      expect(report).toMatchObject({ detached: 1, released: 0, remaining: 0 });
+      using time = stopTime();
+      const drained = app([noop()], { marginMs: 0 }).drain({ deadlineMs: Date.now() + 400 });
+      await until(() => aws.calls.length > 0);
+      time.advance(400);
+      expect(await drained).toMatchObject({ detached: 1, released: 0, remaining: 0 });
       expect((await waiting())[0]?.[0]).toContain('"detached":true');
     });
   });

@@ -10,6 +10,8 @@ import { type LambdaOptions, lambda } from "../../src/target/lambda.ts";
 import { payload } from "../conformance/world.ts";
 import { type AppWorld, openAppWorld } from "../core/app-world.ts";
 import { type Setup, setups } from "../support/setups.ts";
+import { stopTime } from "../support/stopped-time.ts";
+import { until } from "../support/until.ts";
 import { type LambdaEndpoint, startLambda } from "./lambda-endpoint.ts";
 
 let aws: LambdaEndpoint;
@@ -250,8 +252,9 @@ describe("the failure table of a synchronous function", () => {
 
   test("is throttled with Retry-After: waits as long as that", async () => {
     aws.behave({ kind: "refuses", status: 429, type: "TooManyRequestsException", headers: { "retry-after": "45" } });
+    const beforeMs = Date.now();
     const { report } = await run(job());
-    expect((report.nextDueMs ?? 0) - Date.now()).toBeGreaterThan(44_000);
+    expect((report.nextDueMs ?? 0) - beforeMs).toBeGreaterThan(44_000);
     expect((report.nextDueMs ?? 0) - Date.now()).toBeLessThanOrEqual(45_000);
   });
 
@@ -299,25 +302,33 @@ describe("the failure table of a synchronous function", () => {
 
   test("does not answer within the job's time limit: failed, and nobody waits on", async () => {
     aws.behave({ kind: "hangs" });
-    const { failed } = await run(job({ timeoutMs: 100 }));
+    using time = stopTime();
+    const ended = run(job({ timeoutMs: 100 }));
+    await until(() => aws.calls.length > 0);
+    time.advance(100);
+    const { failed } = await ended;
     expect(failed).toMatchObject({
       exception: "TimeoutError",
       error: "the job did not end within its time limit of 100 ms",
     });
-    await vi.waitFor(() => expect(aws.abandoned).toBe(1));
+    await until(() => aws.abandoned === 1);
   });
 
   test("has not answered when the drain's time is up: given back, and nobody waits on", async () => {
     aws.behave({ kind: "hangs" });
     await world.push("q", payload(1));
     const app = world.app({ jobs: [job()], marginMs: 0 });
-    expect(await app.drain({ deadlineMs: Date.now() + 300 })).toMatchObject({
+    using time = stopTime();
+    const drained = app.drain({ deadlineMs: Date.now() + 300 });
+    await until(() => aws.calls.length > 0);
+    time.advance(300);
+    expect(await drained).toMatchObject({
       stopped: "deadline",
       released: 1,
       remaining: 1,
     });
     expect(await world.queued("q")).toEqual([payload(1)]);
-    await vi.waitFor(() => expect(aws.abandoned).toBe(1));
+    await until(() => aws.abandoned === 1);
   });
 
   test("is too small for the job: failed before anything is sent, whatever the policy says", async () => {
