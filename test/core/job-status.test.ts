@@ -79,8 +79,8 @@ describe.each(setups())("statuses over $name", (kind) => {
     const { enqueuedMs = 0, startedMs = 0, endedMs = 0, durationMs = 0 } = seen ?? {};
     expect(durationMs).toBeGreaterThanOrEqual(15);
     expect(Math.abs(endedMs - startedMs - durationMs)).toBeLessThanOrEqual(1);
-    // The worker's times are by Redis' clock, and there is only one here.
-    expect(startedMs).toBeGreaterThanOrEqual(enqueuedMs - 50);
+    // The worker's times are by Redis' clock, which it knows as well as Redis answers at once; and there is only one clock here.
+    expect(startedMs).toBeGreaterThanOrEqual(enqueuedMs - 2_000);
   });
 
   const failure = { exception: "TypeError", message: "declined" };
@@ -94,7 +94,7 @@ describe.each(setups())("statuses over $name", (kind) => {
     const seen = await run({ jobs: [{ class: "Job", perform: how }], ...options });
     expect(seen).toMatchObject(expected);
     if (seen?.state !== "delayed" && seen?.state !== "retrying") return;
-    expect(Math.abs((seen.dueMs ?? 0) - Date.now() - HOUR_MS)).toBeLessThan(5_000);
+    expect(Math.abs((seen.dueMs ?? 0) - Date.now() - HOUR_MS)).toBeLessThan(60_000);
     // It outlives the wait.
     expect(await ttlOf("job-1")).toBeGreaterThan(2 * HOUR_MS - 10_000);
   });
@@ -155,6 +155,7 @@ describe.each(setups())("statuses over $name", (kind) => {
     const gate = createGate();
     const app = world.app({ jobs: [{ class: "Job", perform: () => gate.passed }], status });
     await app.enqueue({ queue: "q", class: "Job", id: "job-1" });
+    const beforeMs = Date.now();
     const draining = app.drain();
     const running = await until(async () => {
       const seen = await app.job("job-1");
@@ -164,7 +165,8 @@ describe.each(setups())("statuses over $name", (kind) => {
       ...{ id: "job-1", state: "running", queue: "q", class: "Job", attempt: 1, enqueuedMs: expect.any(Number) },
       ...{ worker: expect.stringMatching(/^airlift-/), startedMs: expect.any(Number) },
     });
-    expect(Date.now() - (running.startedMs ?? 0)).toBeLessThan(4_000);
+    expect(running.startedMs).toBeGreaterThan(beforeMs - 2_000);
+    expect(running.startedMs).toBeLessThan(Date.now());
     gate.open();
     await draining;
     expect(await app.job("job-1")).toMatchObject({ state: "done", startedMs: running.startedMs });
@@ -228,7 +230,7 @@ describe.each(setups())("statuses over $name", (kind) => {
   test("a class may have its own", async () => {
     const app = world.app({
       jobs: [
-        { class: "Kept", perform: () => 1, status: { ttlMs: 5_000, results: true } },
+        { class: "Kept", perform: () => 1, status: { ttlMs: 60_000, results: true } },
         { class: "Job", perform },
       ],
     });
@@ -236,7 +238,7 @@ describe.each(setups())("statuses over $name", (kind) => {
     await app.enqueue({ queue: "q", class: "Kept", id: "kept" });
     await app.drain();
     expect(await app.job("kept")).toMatchObject({ state: "done", result: 1 });
-    expect(await ttlOf("kept")).toBeLessThanOrEqual(5_000);
+    expect(await ttlOf("kept")).toBeLessThanOrEqual(60_000);
     const other = world.app({ jobs: [{ class: "Job", perform, status: false }], status });
     expect(await other.enqueue({ queue: "q", class: "Job" })).not.toHaveProperty("id");
     await other.drain();
@@ -272,7 +274,7 @@ describe.each(setups())("statuses over $name", (kind) => {
   test("of ids that are not known nothing is told", async () => {
     const app = world.app({ jobs: [], status });
     await app.enqueue({ queue: "q", class: "Job", id: "a" });
-    await world.send(["SET", world.keys.job("odd"), "[1", "PX", "5000"]);
+    await world.send(["SET", world.keys.job("odd"), "[1", "PX", "60000"]);
     expect(await app.jobs(["b", "a", "odd"])).toMatchObject([undefined, { id: "a" }, undefined]);
     expect(await app.jobs([])).toEqual([]);
     expect(await app.job("b")).toBeUndefined();
@@ -331,14 +333,14 @@ describe.each(setups())("statuses over $name", (kind) => {
       ...{ id: "job-1", state: "queued", queue: "q", class: "Job", attempt: 1, enqueuedMs: expect.any(Number) },
     });
     await abandon();
-    await world.send(["PEXPIRE", world.keys.job("job-1"), "1000"]);
+    await world.send(["PEXPIRE", world.keys.job("job-1"), "30000"]);
     // One that keeps no statuses itself writes it all the same, and lets it live as long as it was to.
     await world.app({ queues: ["other"], jobs: [], crashLimit: 2 }).drain();
     expect(await app.job("job-1")).toMatchObject({
       ...{ state: "failed", class: "Job", attempt: 2, failure: { exception: "Resque::DirtyExit" } },
       worker: expect.stringMatching(/^airlift-/),
     });
-    expect(await ttlOf("job-1")).toBeLessThanOrEqual(1_000);
+    expect(await ttlOf("job-1")).toBeLessThanOrEqual(30_000);
   });
 
   test("a status that has expired is written anew when its job runs, or dies", async () => {
@@ -449,9 +451,10 @@ describe.skipIf(!real)("what statuses cost", () => {
     await kept.enqueueAll(jobs);
     await world.countCommands();
     const report = await kept.drain();
+    const [info] = await world.send(["INFO", "commandstats"]);
+    expect(/^cmdstat_set:calls=(\d+)/m.exec(String(info))?.[1]).toBe("200");
     expect(report.commands).toBe(await world.countCommands());
     const exchanges = report.requests;
-    expect(report.commands - without.commands).toBeGreaterThanOrEqual(200);
     expect(report.commands - without.commands).toBeLessThanOrEqual(200 + 2 * exchanges + 10);
   });
 

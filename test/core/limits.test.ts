@@ -160,30 +160,30 @@ describe.each(setups())("limits of an app's classes over $name", (kind) => {
       const beforeMs = Date.now();
       const report = await world.app({ jobs: [limited({ rate: { jobs: 2, periodMs: 60_000 } })] }).drain();
       expect(report).toMatchObject({ stopped: "limited", succeeded: 2, remaining: 1 });
-      expect(report.durationMs).toBeLessThan(3_000);
-      expect(report.nextDueMs).toBeGreaterThanOrEqual(beforeMs + 59_000);
-      expect(report.nextDueMs).toBeLessThanOrEqual(Date.now() + 60_100);
-      expect(formatReport(report)).toMatch(/1 job; the next is due in (59|1 min|60)/);
+      expect(report.durationMs).toBeLessThan(30_000);
+      expect(report.nextDueMs).toBeGreaterThanOrEqual(beforeMs + 58_000);
+      expect(report.nextDueMs).toBeLessThanOrEqual(Date.now() + 62_000);
+      expect(formatReport(report)).toMatch(/1 job; the next is due in (\d\d\.\d s|1 min)/);
     });
 
     test("is not waited for beyond the time of the drain", async () => {
       await world.push("q", ...sends(2));
-      const app = world.app({ jobs: [limited({ rate: { jobs: 1, periodMs: 3_000 } })], marginMs: 0 });
-      const report = await app.drain({ deadlineMs: Date.now() + 2_000 });
+      const app = world.app({ jobs: [limited({ rate: { jobs: 1, periodMs: 4_900 } })], marginMs: 0 });
+      const report = await app.drain({ deadlineMs: Date.now() + 4_500 });
       expect(report).toMatchObject({ stopped: "limited", succeeded: 1, remaining: 1 });
-      expect(report.durationMs).toBeLessThan(1_900);
+      expect(report.durationMs).toBeLessThan(4_000);
     });
 
     test("is not waited for once the drain is aborted", async () => {
       await world.push("q", ...sends(2));
       const controller = new AbortController();
-      const app = world.app({ jobs: [limited({ rate: { jobs: 1, periodMs: 4_000 } })] });
+      const app = world.app({ jobs: [limited({ rate: { jobs: 1, periodMs: 4_900 } })] });
       const report = await app.drain({
         signal: controller.signal,
         onEvent: ({ kind: event }) => event === "job-ended" && setTimeout(() => controller.abort(), 30),
       });
       expect(report).toMatchObject({ stopped: "aborted", succeeded: 1, remaining: 1 });
-      expect(report.durationMs).toBeLessThan(2_000);
+      expect(report.durationMs).toBeLessThan(4_500);
     });
   });
 

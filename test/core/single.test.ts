@@ -92,14 +92,14 @@ describe.each(setups())("single drains over $name", (kind) => {
   });
 
   test("the lease bears the drain's id and a TTL, and is renewed while jobs run", async () => {
-    const { gate, holding } = await hold({ leaseMs: 1_000 });
+    const { gate, holding } = await hold({ leaseMs: 3_000 });
     const id = await lease();
     const [member] = Object.keys((await world.everything())[world.keys.drains] as object);
     expect(JSON.parse(member ?? "{}")).toMatchObject({ id });
     const ttl = async () => Number((await world.send(["PTTL", world.keys.single("default")]))[0]);
-    expect(await ttl()).toBeLessThanOrEqual(1_000);
-    await world.send(["PEXPIRE", world.keys.single("default"), 700]);
-    await until(async () => (await ttl()) > 700);
+    expect(await ttl()).toBeLessThanOrEqual(3_000);
+    await world.send(["PEXPIRE", world.keys.single("default"), 2_100]);
+    await until(async () => (await ttl()) > 2_100);
     gate.open();
     expect(await holding).toMatchObject({ stopped: "empty", succeeded: 1 });
     expect(await lease()).toBeNull();
@@ -171,7 +171,7 @@ describe.each(setups())("single drains over $name", (kind) => {
     const perform = async ([n]: readonly unknown[]) => {
       if (n === 2) await gate.passed;
     };
-    const app = world.app({ jobs: [{ ...unique, perform }], single: true, concurrency: 2, leaseMs: 1_000 });
+    const app = world.app({ jobs: [{ ...unique, perform }], single: true, concurrency: 2, leaseMs: 3_000 });
     await app.enqueueAll([1, 2, 3].map((n) => ({ queue: "q", class: "Once", args: [n] })));
     const drain = app.drain();
     await until(async () => (await world.get(world.keys.processed)) === "2");

@@ -34,9 +34,9 @@ describe.each(setups())("successors over $name", (kind) => {
       expect(request).toEqual({ reason: "successor", depth: 1, remaining: request.remaining });
       traces.push(await world.keyNames());
     };
-    const jobs = [{ class: "Noop", perform: () => pause(50), timeoutMs: 500 }];
+    const jobs = [{ class: "Noop", perform: () => pause(50), timeoutMs: 1_500 }];
     const app = world.app({ jobs, successor: { start }, marginMs: 0, concurrency: 2 });
-    const report = await app.drain({ deadlineMs: Date.now() + 1_500, onEvent: (event) => events.push(event) });
+    const report = await app.drain({ deadlineMs: Date.now() + 2_600, onEvent: (event) => events.push(event) });
     expect(report).toMatchObject({ stopped: "deadline", drainsStarted: 1 });
     expect(report.remaining).toBeGreaterThan(0);
     const { keys } = world;
@@ -95,7 +95,7 @@ describe.each(setups())("successors over $name", (kind) => {
   test("a drain that could end no job has none: the next could not either", async () => {
     await world.push("q", payload(1), payload(2));
     const { app, asked } = open({ jobs: [{ class: "Noop", perform: () => new Promise(() => undefined) }] });
-    const report = await app.drain({ deadlineMs: Date.now() + 300 });
+    const report = await app.drain({ deadlineMs: Date.now() + 1_200 });
     expect(report).toMatchObject({ stopped: "deadline", released: 2, remaining: 2, drainsStarted: 0 });
     expect(asked).toEqual([]);
   });
@@ -117,7 +117,8 @@ describe.each(setups())("successors over $name", (kind) => {
     const app = world.app({ jobs, successor, marginMs: 0, concurrency: 1 });
     const deadlineMs = Date.now() + 400;
     expect(await app.drain({ deadlineMs })).toMatchObject({ stopped: "deadline", drainsStarted: 0 });
-    expect(Date.now()).toBeLessThan(deadlineMs + 2_000);
+    // Not for the 5 seconds that it would have else.
+    expect(Date.now()).toBeLessThan(deadlineMs + 4_000);
   });
 
   test("after a single drain its successor finds the lease free", async () => {
