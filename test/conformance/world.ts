@@ -13,7 +13,7 @@ import type { ExchangeContext } from "../../src/resque/exchange-call.ts";
 import { createKeys, type Keys } from "../../src/resque/keys.ts";
 import { createQueueSelector } from "../../src/resque/queue-selector.ts";
 import { createRedisStore, type RedisStoreOptions } from "../../src/resque/redis-store.ts";
-import type { RunningSetup, Setup } from "../support/setups.ts";
+import { PATIENT, type RunningSetup, type Setup } from "../support/setups.ts";
 
 /** A key's value: a text, a list's array, a set's or a hash's or a sorted set's object; with its TTL if it has one. */
 export type Value = string | readonly string[] | Record<string, string | true> | { ttlMs: number; value: Value };
@@ -71,7 +71,7 @@ export const NOW_MS: number = Date.UTC(2026, 10, 20, 18, 50, 57, 123);
 
 export async function openWorld(kind: Setup): Promise<World> {
   const setup = await kind.start();
-  const raw: RawRedis = connectRaw(setup.redis.url);
+  const raw: RawRedis = connectRaw(setup.redis.url, PATIENT);
   const keys = createKeys();
   const { client } = setup;
   let drains = 0;

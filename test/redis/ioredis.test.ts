@@ -1,14 +1,20 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { connect, createServer, type Socket } from "node:net";
+import {
+  connect,
+  createServer,
+  getDefaultAutoSelectFamilyAttemptTimeout,
+  type Socket,
+  setDefaultAutoSelectFamilyAttemptTimeout,
+} from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis, type RedisOptions } from "ioredis";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { StoreError, UsageError } from "../../src/core/errors.ts";
 import { fromIoredis, type IoredisOptions, ioredis } from "../../src/redis/ioredis.ts";
-import { hasRedisServer, startRedis, type TestRedis } from "../support/redis.ts";
+import { freePort, hasRedisServer, startRedis, type TestRedis } from "../support/redis.ts";
 import { until } from "../support/until.ts";
 
 const cleanUps: (() => unknown)[] = [];
@@ -80,7 +86,7 @@ describe("a connection", () => {
   });
 
   test("to a port where nothing listened can be had once something does", async () => {
-    const closed = await startRedis({ kind: "embedded" });
+    const closed = await startRedis({ kind: "embedded", port: await freePort() });
     await closed.close();
     const client = clientOf(closed.url);
     await expect(client.command(["PING"])).rejects.toMatchObject({
@@ -130,9 +136,12 @@ describe("a connection", () => {
     const proxy = await startProxy(redis.port, (_chunk, { swallow }) => {
       if (isSilent) swallow();
     });
-    const client = clientOf({ url: `redis://127.0.0.1:${proxy.port}`, commandTimeoutMs: 100 });
+    const client = clientOf({ url: `redis://127.0.0.1:${proxy.port}`, commandTimeoutMs: 1_000 });
     const error = await client.command(["SET", "a", "secret-payload"]).catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ reason: "unavailable", message: expect.stringContaining("no answer within 100 ms") });
+    expect(error).toMatchObject({
+      reason: "unavailable",
+      message: expect.stringContaining("no answer within 1000 ms"),
+    });
     isSilent = false;
     expect(await client.command(["GET", "a"])).toBe("secret-payload");
     expect(proxy.connections()).toBe(2);
@@ -195,8 +204,11 @@ describe.runIf(canMakeCertificates)("TLS", () => {
   let ca: Buffer;
   const folder = mkdtempSync(join(tmpdir(), "airlift-tls-"));
   const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")];
+  const attemptMs = getDefaultAutoSelectFamilyAttemptTimeout();
 
   beforeAll(async () => {
+    // `localhost` may be two addresses. Of the first, at which the server is, Node despairs after 250 ms.
+    setDefaultAutoSelectFamilyAttemptTimeout(10_000);
     const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"];
     const kind = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
     execFileSync("openssl", [...kind, "-keyout", key, "-out", cert, ...subject], { stdio: "ignore" });
@@ -204,6 +216,7 @@ describe.runIf(canMakeCertificates)("TLS", () => {
     redis = await startRedis({ kind: "redis-server", tls: { key, cert } });
   });
   afterAll(async () => {
+    setDefaultAutoSelectFamilyAttemptTimeout(attemptMs);
     await redis.close();
     rmSync(folder, { recursive: true });
   });

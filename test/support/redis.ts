@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { connect, createServer } from "node:net";
+import { connect, createServer, type Server } from "node:net";
 import { embedded } from "../../src/redis/embedded.ts";
 import { until } from "./until.ts";
 
@@ -48,7 +48,7 @@ export async function startRedis(options: StartRedisOptions = {}): Promise<TestR
   for (let attempt = 1; ; attempt++) {
     const chosen = port === 0 ? await freePort() : port;
     const child = spawnServer(chosen, args);
-    if (await isUp(child, chosen)) {
+    if (await isUp(child, chosen, tls !== undefined || args.includes("--requirepass"))) {
       const close = () => kill(child);
       return { kind, url: `redis://127.0.0.1:${chosen}`, port: chosen, close, [Symbol.asyncDispose]: close };
     }
@@ -66,12 +66,17 @@ function tlsArgs({ key, cert }: { readonly key: string; readonly cert: string })
   return ["--tls-key-file", key, "--tls-cert-file", cert, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no"];
 }
 
-async function isUp(child: ChildProcess, port: number): Promise<boolean> {
+async function isUp(child: ChildProcess, port: number, isGuarded: boolean): Promise<boolean> {
   let hasEnded = false;
   child.once("exit", () => {
     hasEnded = true;
   });
-  await until(async () => hasEnded || (await isOwn(port, child.pid)));
+  try {
+    await until(async () => hasEnded || (await isOwn(port, child.pid, isGuarded)));
+  } catch (error) {
+    await kill(child);
+    throw error;
+  }
   return !hasEnded;
 }
 
@@ -82,8 +87,12 @@ async function kill(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** Whether what answers is this process: another server may have been quicker. One that wants a password or TLS first is taken at its word. */
-function isOwn(port: number, pid: number | undefined): Promise<boolean> {
+/**
+ * Whether what answers is this process: another server may have been quicker.
+ *
+ * @param isGuarded it wants a password or TLS before it tells: one that does is taken at its word
+ */
+function isOwn(port: number, pid: number | undefined, isGuarded: boolean): Promise<boolean> {
   return new Promise((resolve) => {
     let isConnected = false;
     let reply = "";
@@ -91,6 +100,7 @@ function isOwn(port: number, pid: number | undefined): Promise<boolean> {
       isConnected = true;
       socket.write("INFO server\r\n");
     });
+    socket.setTimeout(1_000, () => socket.destroy()); // Something else, that is silent.
     socket.setEncoding("utf8").on("data", (text: string) => {
       reply += text;
       const [, answering] = /\r\nprocess_id:(\d+)\r\n/.exec(reply) ?? [];
@@ -98,18 +108,34 @@ function isOwn(port: number, pid: number | undefined): Promise<boolean> {
       if (answering !== undefined) resolve(Number(answering) === pid);
     });
     socket.on("error", () => undefined); // Closed follows.
-    socket.once("close", () => resolve(isConnected && (reply === "" || reply.startsWith("-"))));
+    socket.once("close", () => resolve(isGuarded && isConnected && (reply === "" || reply.startsWith("-"))));
   });
 }
 
-/** A port that was free a moment ago. */
+/** Below those that systems hand out: Linux from 32768 on, macOS and Windows from 49152 on. */
+const [FIRST_PORT, PORTS] = [10_000, 22_000];
+let nextPort = Math.floor(Math.random() * PORTS);
+
+/**
+ * A port that was free a moment ago, and that no one is given who lets the system choose, be it a server or a connection that
+ * goes out; so it is free still a moment later, and again after its server has closed.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  server.close();
-  await once(server, "close");
-  return port;
+  for (let tried = 0; tried < PORTS; tried++) {
+    nextPort = (nextPort + 1) % PORTS;
+    const port = FIRST_PORT + nextPort;
+    const server = createServer();
+    if (!(await listens(server, port))) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
+  throw new Error(`no port from ${FIRST_PORT} on is free`);
+}
+
+function listens(server: Server, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    server.once("error", () => resolve(false));
+    server.listen(port, "127.0.0.1", () => resolve(true));
+  });
 }

@@ -25,6 +25,12 @@ export interface Setup {
   start(): Promise<RunningSetup>;
 }
 
+/**
+ * How long a call may take. The embedded Redis and the gateway run in the test's own thread: a script that takes seconds stops everybody's
+ * clock, and on a busy machine it takes much longer than the default of 10 s.
+ */
+export const PATIENT = { commandTimeoutMs: 50_000, connectTimeoutMs: 50_000 } as const;
+
 const ALL: readonly Setup[] = (["embedded", "redis-server"] as const).flatMap((server) =>
   (["tcp", "http"] as const).map((transport): Setup => {
     return { name: `${server}-${transport}`, server, transport, start: () => start(server, transport) };
@@ -53,12 +59,15 @@ export function setups(): readonly Setup[] {
 
 async function start(server: ServerKind, transport: "tcp" | "http"): Promise<RunningSetup> {
   const redis = await startRedis({ kind: server });
-  const gateway = transport === "http" ? await startGateway(redis.url) : undefined;
+  const gateway = transport === "http" ? await startGateway(redis.url, { connection: PATIENT }) : undefined;
   const url = gateway?.url ?? redis.url;
   const token = gateway?.token;
   const clients: RedisClient[] = [];
   const newClient = () => {
-    const client = token === undefined ? ioredis(url) : upstash({ url, token });
+    const client =
+      token === undefined
+        ? ioredis({ url, ...PATIENT })
+        : upstash({ url, token, requestTimeoutMs: PATIENT.commandTimeoutMs });
     clients.push(client);
     return client;
   };

@@ -1,14 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 export interface UntilOptions {
-  /** @default 5_000 */
+  /** @default 30_000, for a machine that is busy otherwise */
   readonly timeoutMs?: number;
 }
 
 /** Waits until the condition holds, and returns what it returned. Fails with the condition's own error, if it threw to the last. */
 export async function until<T>(
   condition: () => T | Promise<T>,
-  { timeoutMs = 5_000 }: UntilOptions = {},
+  { timeoutMs = 30_000 }: UntilOptions = {},
 ): Promise<Exclude<Awaited<T>, false | null | undefined | "" | 0>> {
   const giveUpAt = Date.now() + timeoutMs;
   let pauseMs = 1;
