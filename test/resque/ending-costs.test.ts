@@ -90,7 +90,7 @@ describe.each(setups().filter(({ server }) => server === "redis-server"))(
     });
 
     test.each([
-      ["but has heard of it: HMGET", 299, LEAST + 2 + 1],
+      ["but has heard of it: HMGET", 290, LEAST + 2 + 1],
       ["it, too: HMGET, and no more", 301, 6],
     ])("recovering a drain while Ruby prunes %s", async (_title, silentSeconds, commands) => {
       const { own } = await die({}, [payload(1)]);

@@ -206,7 +206,7 @@ describe.each(setups().filter(({ server }) => server === "redis-server"))("what 
     test.each(limits)("%s: coming back to the queue", async (_title, limit, more) => {
       const drain = openNow(limit);
       await drain.store.promote();
-      await handOver(drain, -1_000);
+      await handOver(drain, -MINUTE_MS);
       // ZRANGE, EXISTS, EVALSHA, TIME, ZRANGEBYSCORE, ZRANGE, SADD, RPUSH, ZREM; HDEL
       expect(await cost(drain.store.promote, drain)).toBe(9 + more);
     });

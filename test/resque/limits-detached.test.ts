@@ -94,7 +94,7 @@ describe.each(setups())("places of detached jobs over $name", (kind) => {
   test("one whose lease has ended counts no more, and its place is forgotten", async () => {
     await world.push("q", ...sends(2));
     const [drain, other] = [open(), open()];
-    await detach(drain, -1_000);
+    await detach(drain, -60_000);
     expect(raws((await other.fill(2)).claims)).toEqual([send(1)]);
     expect(await running()).toEqual({ [`${other.description.id}.0`]: "Send\n" });
     expect((await waiting())[0]?.[0]).toContain('"detached":true');
@@ -103,7 +103,7 @@ describe.each(setups())("places of detached jobs over $name", (kind) => {
   test("one that comes back to its queue leaves its place behind", async () => {
     await world.push("q", send(0));
     const [drain, other] = [open(), open()];
-    await detach(drain, -1_000);
+    await detach(drain, -60_000);
     expect(Object.keys(await running())).toHaveLength(1);
     expect(await other.store.promote()).toMatchObject({ promoted: 1 });
     expect(await running()).toEqual({});

@@ -7,6 +7,7 @@ import { encodeUnique } from "../../src/resque/encode-unique.ts";
 import { enqueueJobs } from "../../src/resque/enqueue.ts";
 import { type AppWorld, fatedClient, openAppWorld } from "../core/app-world.ts";
 import { setups } from "../support/setups.ts";
+import { until } from "../support/until.ts";
 
 type Args = readonly [user: number, text: string];
 const HOUR_MS = 3_600_000;
@@ -83,7 +84,7 @@ describe.each(setups())("the newest arguments win, over $name", (kind) => {
   test("among the delayed: at the time of the one that waits, whatever its own", async () => {
     const app = appOn();
     const { at } = (await app.enqueueIn(HOUR_MS, notify, [1, "old"])) as { readonly at: number };
-    await app.enqueueIn(HOUR_MS, notify, [2, "x"]);
+    await app.enqueueAt(at, notify, [2, "x"]);
     expect(await app.enqueue(notify, [1, "new"])).toEqual({ kind: "replaced", queue: "q", at });
     expect(await app.enqueueIn(2 * HOUR_MS, notify, [1, "newest"])).toEqual({ kind: "replaced", queue: "q", at });
     expect(await delayed()).toEqual({
@@ -144,8 +145,11 @@ describe.each(setups())("the newest arguments win, over $name", (kind) => {
     });
     const app: Airlift = world.app({ jobs: [job], concurrency: 1 });
     await app.enqueue(job, [1, "old"]);
-    await app.drain();
-    await app.drain();
+    // A retry never comes too early: where Redis was slow to tell its time, it comes a bit late.
+    await until(async () => {
+      await app.drain();
+      return ran.length >= 3;
+    });
     expect(ran.map(([, text]) => text).toSorted()).toEqual(["new", "old", "old"]);
     expect(await lockNames()).toEqual([]);
   });

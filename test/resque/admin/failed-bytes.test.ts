@@ -87,7 +87,7 @@ describe.each(setups().filter(({ transport }) => transport === "tcp"))("a retry 
       // As text: JSON knows no -0.
       expect(JSON.stringify(kept)).toBe(JSON.stringify(payload));
     });
-    await fc.assert(property, { numRuns: 200 });
+    await fc.assert(property, { numRuns: 200, seed: 20_261_120 });
   });
 
   test("leaves an entry as it is whose members have names that are escaped, and keeps nothing else back", async () => {

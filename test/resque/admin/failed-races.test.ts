@@ -145,7 +145,7 @@ describe.each(setups())("admins of one failed list over $name", (setup) => {
       const notOverwritten = nowhere.filter((n) => !overwrittenByWeb.includes(n));
       expect(notOverwritten.length).toBeLessThanOrEqual(seen.removed);
     });
-    await fc.assert(property, { numRuns: 40, endOnFailure: false });
+    await fc.assert(property, { numRuns: 40, seed: 20_261_120, endOnFailure: false });
   });
 
   test("many who retry all at once retry each job once", async () => {
