@@ -93,7 +93,7 @@ describe.each(KINDS)("the admin API beside node-resque on %s", (kind) => {
     const worker = await startWorker(() => gate.promise);
     await until(async () => (await raw.keys("resque:worker:nodehost:77:mail")).length === 1);
     await raw.rpush("resque:queue:ours", '{"class":"Hold","args":["x"]}');
-    const held = await holdDrain({ redis: client, queues: ["ours"] });
+    await using held = await holdDrain({ redis: client, queues: ["ours"] });
     const { workers } = await airlift.workers.list();
     expect(workers.filter(({ job }) => job)).toMatchObject([
       { isAirlift: true, job: { class: "Hold", args: ["x"], queue: "ours" } },

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -15,7 +15,9 @@ afterAll(() => rm(folder, { recursive: true }));
 async function pretend(missing: object, status = 0): Promise<{ AIRLIFT_RUBY: string }> {
   const path = join(folder, `ruby-${status}`);
   const answer = JSON.stringify({ versions: { ruby: "3.1.2" }, missing });
-  await writeFile(path, `#!/bin/sh\ncat <<'E'\n${answer}\nE\nexit ${status}\n`, { mode: 0o755 });
+  const input = `#!/bin/sh\ncat <<'E'\n${answer}\nE\nexit ${status}\n`;
+  // Were it open here, a process that another test starts would hold it open for a moment, and nobody could run it: ETXTBSY.
+  spawnSync("sh", ["-c", 'cat >"$0" && chmod 755 "$0"', path], { input });
   return { AIRLIFT_RUBY: path };
 }
 

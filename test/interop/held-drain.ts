@@ -1,8 +1,11 @@
 import { type AirliftOptions, createAirlift, type DrainReport } from "../../src/index.ts";
 import { until } from "../support/until.ts";
 
-/** A drain whose handlers wait in the middle of a job, so that others can look at what it has written. */
-export interface HeldDrain {
+/**
+ * A drain whose handlers wait in the middle of a job, so that others can look at what it has written. Disposing of it lets all jobs
+ * end, and waits for the drain's own end.
+ */
+export interface HeldDrain extends AsyncDisposable {
   /** The args of the jobs that were started, in order. */
   readonly started: unknown[][];
   /** Lets all jobs end, those to come too. */
@@ -25,6 +28,15 @@ export async function holdDrain(
     },
   };
   const report = createAirlift({ concurrency: count, ...options, jobs: [hold, ...(options.jobs ?? [])] }).drain();
-  await until(() => started.length === count);
-  return { started, release: gate.resolve, report };
+  const end = async (): Promise<void> => {
+    gate.resolve();
+    await report;
+  };
+  try {
+    await until(() => started.length === count);
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  return { started, release: gate.resolve, report, [Symbol.asyncDispose]: end };
 }

@@ -161,7 +161,7 @@ describe.each(KINDS)("beside node-resque on %s", (kind) => {
       const airlift = createAirlift({ redis: client, queues: ["mail", "low"], jobs: [] });
       await airlift.enqueue({ queue: "mail", class: "Nobody's", args: [[], {}] });
       await airlift.enqueue({ queue: "low", class: "Hold", args: ["é", [], {}] });
-      const held = await holdDrain({ redis: client, queues: ["mail", "low"], platform: "test" });
+      await using held = await holdDrain({ redis: client, queues: ["mail", "low"], platform: "test" });
       await until(async () => (await queue.failedCount()) === 1);
 
       const workers = await queue.workers();
@@ -190,7 +190,7 @@ describe.each(KINDS)("beside node-resque on %s", (kind) => {
 
     test("and its scheduler's search for stuck workers leaves live ones alone", async () => {
       await createAirlift({ redis: client, queues: ["mail"], jobs: [] }).enqueue({ queue: "mail", class: "Hold" });
-      const held = await holdDrain({ redis: client, queues: ["mail"] });
+      await using held = await holdDrain({ redis: client, queues: ["mail"] });
       const before = await queue.workers();
       expect(await queue.cleanOldWorkers(HOUR_MS)).toEqual({});
       const scheduler = new Scheduler({ connection: { redis: raw }, stuckWorkerTimeout: 1, timeout: 5 });
@@ -210,14 +210,14 @@ describe.each(KINDS)("beside node-resque on %s", (kind) => {
     test("and cleaning a worker by force loses no job, though it shows it as failed", async () => {
       const airlift = createAirlift({ redis: client, queues: ["mail"], jobs: [] });
       await airlift.enqueueAll([1, 2, 3].map((number) => ({ queue: "mail", class: "Hold", args: [number] })));
-      const held = await holdDrain({ redis: client, queues: ["mail"] });
+      await using held = await holdDrain({ redis: client, queues: ["mail"] });
       const names = Object.keys(await queue.workers());
       for (const name of names) await queue.forceCleanWorker(name);
       expect(await queue.failed(0, -1)).toMatchObject([{ queue: "mail", payload: { class: "Hold", args: [1] } }]);
       held.release();
       // It learns at its next exchange that its registration is gone, and takes no more.
       expect(await held.report).toMatchObject({ stopped: "lost" });
-      const second = await holdDrain({ redis: client, queues: ["mail"] });
+      await using second = await holdDrain({ redis: client, queues: ["mail"] });
       second.release();
       await second.report;
       const runs = [...held.started, ...second.started].flat();

@@ -50,7 +50,7 @@ describe("what a drain writes for the Resque world", () => {
   test("while a job runs: Ruby's keys in Ruby's forms, and one of its own", async () => {
     const payload = '{"class":"Hold","args":[1.0,[],{},12345678901234567890,"é\\u2028/"],"more":null}';
     await redis.rpush("resque:queue:mail", payload, payload);
-    const held = await holdDrain({ redis: client, queues: ["high=2", "mail"], platform: "test" }, 2);
+    await using held = await holdDrain({ redis: client, queues: ["high=2", "mail"], platform: "test" }, 2);
     const all = await readAll(redis);
     const [description] = all["resque:airlift:drains"] as [string];
     const drain = JSON.parse(description) as { id: string; host: string; pid: number };
@@ -145,7 +145,7 @@ describe("what a drain writes for the Resque world", () => {
   test("the counters of a worker, once it has beaten", async () => {
     await redis.rpush("resque:queue:mail", '{"class":"Fast","args":[]}', '{"class":"Hold","args":[]}');
     const fast = { class: "Fast", perform: () => undefined };
-    const held = await holdDrain({ redis: client, queues: ["mail"], jobs: [fast], leaseMs: 1_000 });
+    await using held = await holdDrain({ redis: client, queues: ["mail"], jobs: [fast], leaseMs: 1_000 });
     // A third of the lease later.
     const key = await until(async () => (await redis.keys("resque:stat:processed:*"))[0]);
     const id = key.slice("resque:stat:processed:".length);
