@@ -91,9 +91,9 @@ test("a frozen process stands still until it is thawed, and knows it afterwards"
   const thawedMs = monotonicMs();
   expect(host.isFrozen).toBe(true);
   expect(host.thaw()).toBe(true);
-  const standstill = await until(() => lines.find(({ standstillMs }) => standstillMs), LONG);
+  // It may have been kept from its processor before, for less.
+  await until(() => lines.some(({ standstillMs = 0 }) => standstillMs > thawedMs - frozenMs), LONG);
   await until(() => said("h.1").some(({ atMs }) => atMs > thawedMs), LONG);
-  expect(standstill.standstillMs).toBeGreaterThan(thawedMs - frozenMs);
   expect(said("h.1").filter(({ atMs }) => atMs > frozenMs && atMs < thawedMs)).toEqual([]);
   const kinds = events.map(({ kind }) => kind);
   expect(kinds).toEqual(["started", "frozen", "thawed"]);
@@ -131,8 +131,10 @@ test.each([3_600_000, -7_200_000])("a process can be %i ms away from the right t
 
 test.each([500, -500])("a process's clock can gain %i ms a second", async (driftMsPerSecond) => {
   const { said } = start({ clock: { driftMsPerSecond } });
-  const lines = await until(() => said("h.1").length > 30 && said("h.1"), LONG);
-  const [first, last] = [lines[0] as Line, lines.at(-1) as Line];
-  const realMs = last.atMs - first.atMs;
+  const spanMs = ([first, last]: readonly (Line | undefined)[]) => (last?.atMs ?? 0) - (first?.atMs ?? 0);
+  // Long enough that it does not matter if the process is held up between its looks at the one clock and the other.
+  const ends = () => [said("h.1")[0], said("h.1").at(-1)] as const;
+  const [first, last] = await until(() => spanMs(ends()) > 1_500 && (ends() as readonly [Line, Line]), LONG);
+  const realMs = spanMs([first, last]);
   expect(Math.abs((last.nowMs - first.nowMs) / realMs - (1 + driftMsPerSecond / 1_000))).toBeLessThan(0.1);
 });

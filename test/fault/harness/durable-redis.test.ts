@@ -35,7 +35,7 @@ describe.skipIf(!hasRedisServer())("a durable Redis (which needs a redis-server)
     });
     while (!isBack) {
       asked.push(client.get("a"));
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setTimeout(resolve, 1));
     }
     await restarted;
     expect(new Set(await Promise.all(asked))).toEqual(new Set(["1"]));
