@@ -45,13 +45,13 @@ describe("/health of an app whose drains are recorded", () => {
     const { airlift, look } = app(options, http);
     await record(Date.now() - 80_000);
     expect((await look()).status).toBe(200);
-    await record(Date.now() - 95_500);
+    await record(Date.now() - 95_000);
     const problem = await problemOf(await look());
     expect(problem).toEqual({
       type: "urn:airlift:problem:silent",
       status: 503,
       title: "No drain has run for too long",
-      detail: "The last one ended 95 s ago; expected one every 90 s.",
+      detail: expect.stringMatching(/^The last one ended (9[5-9]|1\d\d) s ago; expected one every 90 s\.$/),
     });
     await createAirlift({ ...airlift.options, recordDrains: true }).drain();
     expect((await look()).status).toBe(200);
@@ -79,11 +79,16 @@ describe("/health of an app whose drains are recorded", () => {
   });
 
   test("grows old between two looks at Redis, too", async () => {
-    const { look } = app({}, { maxSilenceMs: 300, healthMaxAgeMs: 60_000 });
+    const { look } = app({}, { maxSilenceMs: 90_000, healthMaxAgeMs: 600_000 });
     await record(Date.now());
     expect((await look()).status).toBe(200);
-    await new Promise((resolve) => setTimeout(resolve, 350));
-    expect((await look()).status).toBe(503);
+    const now = Date.now;
+    Date.now = () => now() + 90_001;
+    try {
+      expect((await look()).status).toBe(503);
+    } finally {
+      Date.now = now;
+    }
   });
 });
 
