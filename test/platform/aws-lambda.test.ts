@@ -7,6 +7,8 @@ import type { StartRequest } from "../../src/core/start-drain.ts";
 import { createLambdaLogger, startByInvoke, toLambdaHandler } from "../../src/platform/aws-lambda.ts";
 import { type AppWorld, openAppWorld } from "../core/app-world.ts";
 import { setups } from "../support/setups.ts";
+import { stopTime } from "../support/stopped-time.ts";
+import { until } from "../support/until.ts";
 
 /** What Lambda gives to a handler, with so much time left. */
 const context = (remainingMs: number) => ({ awsRequestId: "request-1", getRemainingTimeInMillis: () => remainingMs });
@@ -22,20 +24,29 @@ describe.each(setups())("a drain in a function, over $name", (setup) => {
     world = await openAppWorld(setup);
   });
   afterAll(() => world[Symbol.asyncDispose]());
-  beforeEach(() => world.flush());
+  beforeEach(async () => {
+    begun = 0;
+    await world.flush();
+  });
 
-  const never = { class: "Never", perform: () => new Promise<never>(() => undefined) };
+  let begun = 0;
+  const never = { class: "Never", perform: () => new Promise<never>(() => void begun++) };
   const payload = '{"class":"Never","args":[ 1.0 ]}';
 
   test("ends as long before the function's time limit as its app's margin says, and gives back what still runs", async () => {
     await world.push("q", payload);
     const handler = toLambdaHandler(world.app({ jobs: [never], marginMs: 1_700 }));
-    const startedMs = performance.now();
-    const report = await handler({}, context(2_500));
-    expect(report).toMatchObject({ stopped: "deadline", claimed: 1, released: 1 });
-    const tookMs = performance.now() - startedMs;
-    expect(tookMs).toBeGreaterThan(250);
-    expect(tookMs).toBeLessThan(2_000);
+    using time = stopTime();
+    let hasEnded = false;
+    const drained = handler({}, context(2_500)).finally(() => {
+      hasEnded = true;
+    });
+    await until(() => begun === 1);
+    time.advance(250);
+    await world.queued("q");
+    expect(hasEnded).toBe(false);
+    time.advance(2_500 - 1_700 - 250);
+    expect(await drained).toMatchObject({ stopped: "deadline", claimed: 1, released: 1 });
     expect(await world.queued("q")).toEqual([payload]);
   });
 
@@ -45,7 +56,11 @@ describe.each(setups())("a drain in a function, over $name", (setup) => {
     const start = (request: StartRequest): unknown => asked.push(request);
     const jobs = [never, { class: "Quick", perform: () => undefined }];
     const handler = toLambdaHandler(world.app({ jobs, marginMs: 1_700, successor: { start } }));
-    await handler({ reason: "successor", depth: 3, remaining: 2 }, context(2_500));
+    using time = stopTime();
+    const drained = handler({ reason: "successor", depth: 3, remaining: 2 }, context(2_500));
+    await until(async () => begun === 1 && (await world.get(world.keys.processed)) === "1");
+    time.advance(2_500 - 1_700);
+    await drained;
     expect(asked).toEqual([{ reason: "successor", depth: 4, remaining: 1 }]);
   });
 });

@@ -8,6 +8,7 @@ import { toFetchJobHandler } from "../../src/platform/fetch.ts";
 import { type HttpTargetOptions, http } from "../../src/target/http.ts";
 import { type AppWorld, createGate, openAppWorld } from "../core/app-world.ts";
 import { setups } from "../support/setups.ts";
+import { stopTime } from "../support/stopped-time.ts";
 import { until } from "../support/until.ts";
 import { SECRET } from "../target/endpoint.ts";
 
@@ -167,8 +168,14 @@ describe.each(setups())("over $name", (setup) => {
 
   test("a job's time limit ends it there, before its drain stops waiting", async () => {
     await push("Wait");
-    expect(await app({}, { timeoutMs: 1_300 }).drain()).toMatchObject({ failed: 1 });
-    expect(statuses).toEqual([200]);
+    using time = stopTime();
+    const drained = app({}, { timeoutMs: 1_300 }).drain();
+    await until(() => ran.length > 0);
+    time.advance(300);
+    await until(() => statuses.length > 0);
+    expect([ran, statuses]).toEqual([["begun", "TimeoutError"], [200]]);
+    time.advance(1_000);
+    expect(await drained).toMatchObject({ failed: 1 });
     expect(await world.failed()).toMatchObject([{ exception: "TimeoutError" }]);
   });
 
@@ -179,7 +186,14 @@ describe.each(setups())("over $name", (setup) => {
     "a drain whose time is over gives back what does not end there, sent %s: it was not given all its time",
     async (_, options) => {
       await push("Wait", "Note");
-      const report = await app(options).drain({ deadlineMs: Date.now() + 3_600 });
+      using time = stopTime();
+      const drained = app(options).drain({ deadlineMs: Date.now() + 3_600 });
+      await until(() => ran.length === 2);
+      time.advance(600);
+      await until(() => ran.length === 3);
+      // Until then the drain waits.
+      time.advance(1_000);
+      const report = await drained;
       expect(report).toMatchObject({ stopped: "deadline", succeeded: 1, released: 1, failed: 0 });
       expect(ran).toEqual(["begun", "word 1", "TimeoutError"]);
       expect(await world.queued("q")).toEqual(['{"class":"Wait","args":["word 0",12345678901234567890]}']);

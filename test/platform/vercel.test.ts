@@ -6,6 +6,8 @@ import { type CronRouteOptions, toCronRoute, toRouteHandlers, waitUntil } from "
 import { upstash } from "../../src/redis/upstash.ts";
 import { type AppOptions, type AppWorld, openAppWorld } from "../core/app-world.ts";
 import { setups } from "../support/setups.ts";
+import { stopTime } from "../support/stopped-time.ts";
+import { until } from "../support/until.ts";
 import { createLogBook, job } from "./route-world.ts";
 
 const SECRET = "a-secret-of-24-characters";
@@ -151,9 +153,15 @@ describe("toCronRoute", () => {
 
   test("a job that does not end in time goes back to its queue, and the answer comes before maxDurationMs", async () => {
     await world.push("q", job("A"));
-    const airlift = world.app({ jobs: [{ class: "A", perform: () => new Promise(() => undefined) }], marginMs: 2_000 });
+    let begun = 0;
+    const perform = () => new Promise(() => void begun++);
+    const airlift = world.app({ jobs: [{ class: "A", perform }], marginMs: 2_000 });
+    using time = stopTime();
     const startedMs = Date.now();
-    const response = await cronOf(airlift, { maxDurationMs: 2_300 })(get());
+    const answer = cronOf(airlift, { maxDurationMs: 2_300 })(get());
+    await until(() => begun === 1);
+    time.advance(300);
+    const response = await answer;
     expect(await response.json()).toMatchObject({ stopped: "deadline", claimed: 1, released: 1, remaining: 1 });
     expect(Date.now() - startedMs).toBeLessThan(2_300);
     expect(await world.queued("q")).toEqual([job("A")]);
