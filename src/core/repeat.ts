@@ -53,10 +53,12 @@ function isRetryable({ retryable }: StoreError): boolean {
 function within<T>(call: Promise<T>, { clock, untilMs }: Pick<RepeatOptions, "clock" | "untilMs">): Promise<T> {
   return new Promise((resolve, reject) => {
     let cancel: () => void = () => undefined;
+    const giveUp = (): void => reject(new StoreError("unavailable", "no answer from Redis in the time that was left"));
     const look = (): void => {
       const leftMs = untilMs() - clock.nowMs();
       if (leftMs > 0) cancel = clock.setTimer(Math.min(leftMs, LOOK_MS), look);
-      else reject(new StoreError("unavailable", "no answer from Redis in the time that was left"));
+      // What has come while handlers kept the loop busy, or the process stood still, is read before it is given up.
+      else void clock.yield().then(giveUp);
     };
     call.then(resolve, reject).finally(() => cancel());
     cancel = clock.setTimer(Math.max(0, Math.min(untilMs() - clock.nowMs(), LOOK_MS)), look);

@@ -147,6 +147,17 @@ describe("a call that is not answered", () => {
     expect(endings).toEqual([given]);
   });
 
+  test("… but for what has come while the loop was busy, or the process stood still: that is read first", async () => {
+    let looks = 0;
+    const { clock, endings, answer } = wait((startMs) => {
+      // Timers that are due are called back before sockets are read.
+      if (++looks === 2) setImmediate(answer);
+      return startMs + 400;
+    });
+    await clock.advance(400);
+    expect([endings, clock.pendingMs]).toEqual([["late"], []]);
+  });
+
   test("leaves no timer when it is answered after all", async () => {
     const { clock, endings, answer } = wait((startMs) => startMs + DAY_MS);
     await clock.advance(10_000);
