@@ -1,4 +1,4 @@
-import type { RequestOptions } from "node:http";
+import type { Agent, RequestOptions } from "node:http";
 import { codeOf, type HttpAnswer, type HttpPoster, type HttpPostOptions, PostError } from "./http-poster.ts";
 
 /** Servers and load balancers close idle connections, after 5 s in Node's own server; a request must not meet that. */
@@ -10,10 +10,9 @@ export function createNodePoster({ url, headers, timeoutMs }: HttpPostOptions): 
   // Asked for by name at run time, so that a bundle for a host without them stays free of them.
   const http = process.getBuiltinModule(protocol === "https:" ? "node:https" : "node:http");
   const agent = new http.Agent({ keepAlive: true, timeout: MAX_IDLE_MS });
+  const closeStale = watchIdle(agent);
   const base: RequestOptions = { protocol, hostname: hostname.replace(/^\[|\]$/g, ""), port, method: "POST", agent };
   const prefix = pathname === "/" ? "" : pathname;
-  let inFlight = 0;
-  let lastUsedMs = performance.now();
 
   const exchange = (path: string, body: string) =>
     new Promise<HttpAnswer>((resolve, reject) => {
@@ -45,16 +44,28 @@ export function createNodePoster({ url, headers, timeoutMs }: HttpPostOptions): 
       request.end(body);
     });
 
-  const post = async (path: string, body: string): Promise<HttpAnswer> => {
-    // A frozen function wakes up with connections that were closed meanwhile, before any timer has run.
-    if (inFlight === 0 && performance.now() - lastUsedMs > MAX_IDLE_MS) agent.destroy();
-    inFlight += 1;
-    try {
-      return await exchange(path, body);
-    } finally {
-      inFlight -= 1;
-      lastUsedMs = performance.now();
-    }
+  const post = (path: string, body: string): Promise<HttpAnswer> => {
+    closeStale();
+    return exchange(path, body);
   };
   return { post, close: () => agent.destroy() };
+}
+
+/**
+ * A frozen function wakes up with connections that were closed meanwhile, before any timer has run.
+ *
+ * @returns closes what has been idle for too long
+ */
+function watchIdle(agent: Agent): () => void {
+  const sinceMs = new WeakMap<object, number>();
+  const keep = agent.keepSocketAlive.bind(agent);
+  agent.keepSocketAlive = (socket) => {
+    sinceMs.set(socket, performance.now());
+    return keep(socket);
+  };
+  return () => {
+    for (const socket of Object.values(agent.freeSockets).flatMap((sockets) => sockets ?? [])) {
+      if (performance.now() - (sinceMs.get(socket) ?? 0) > MAX_IDLE_MS) socket.destroy();
+    }
+  };
 }
