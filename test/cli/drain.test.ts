@@ -48,7 +48,7 @@ describe.each(transports)("airlift drain over $transport", (setup) => {
     expect(stdout).toMatch(
       new RegExp(
         [
-          /^did {6}3 jobs in \d+ ms: 2 succeeded, 1 failed\n/,
+          /^did {6}3 jobs in [\d.]+ m?s: 2 succeeded, 1 failed\n/,
           /stopped {2}the queues are empty \(empty\)\n/,
           /left {5}0 jobs\n/,
           /cost {5}\d+ commands in \d+ requests \(\d+\.\d\d commands a job\)\n$/,
@@ -118,16 +118,13 @@ describe.each(transports)("airlift drain over $transport", (setup) => {
     const slow = await directory.write(
       "slow.ts",
       `import { setTimeout as sleep } from "node:timers/promises";
-       export const jobs = [{ class: "Ok", perform: (_args, { signal }) => sleep(400, undefined, { signal }) }];`,
+       export const jobs = [{ class: "Ok", perform: (_args, { signal }) => sleep(60_000, undefined, { signal }) }];`,
     );
     await push("time", "q", ...Array(20).fill(ok));
     const args = ["--app", slow, "--namespace", "time", ...address, "--for", "1s", "--concurrency", "2", "--json"];
     const { status, stdout } = await runCli(["drain", ...args]);
-    const report = JSON.parse(stdout);
-    expect(report).toMatchObject({ stopped: "deadline", failed: 0 });
-    expect(report.succeeded).toBeGreaterThanOrEqual(2);
-    expect(report.succeeded + report.remaining).toBe(20);
-    expect(report.durationMs).toBeLessThan(3_000);
+    expect(JSON.parse(stdout)).toMatchObject({ stopped: "deadline", succeeded: 0, failed: 0, lost: 0, remaining: 20 });
+    expect(await running.client.command(["LLEN", "time:queue:q"])).toBe(20);
     expect(status).toBe(0);
   });
 

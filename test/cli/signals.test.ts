@@ -24,7 +24,7 @@ beforeAll(async () => {
      import { ioredis } from "airlift/redis/ioredis";
      const redis = ioredis("${redis.url}");
      const begin = (name: string) => redis.command(["INCR", "begun:" + name]);
-     const options = { graceMs: 700, leaseMs: 5_000 };
+     const options = { graceMs: Number(process.env.GRACE_MS), leaseMs: 5_000 };
      export const airlift = createAirlift({ redis: ioredis("${redis.url}"), queues: ["*"], ...options, jobs: [
        { class: "Gate", perform: async ([name], { signal }) => {
          await begin(name);
@@ -47,8 +47,9 @@ async function push(namespace: string, ...classes: readonly string[]): Promise<v
   await client.command(["RPUSH", `${namespace}:queue:q`, ...payloads]);
 }
 
-const start = (command: string, namespace: string, ...args: readonly string[]) =>
-  startCli([command, "--app", app, "--namespace", namespace, ...args]);
+const SHORT_GRACE_MS = 700;
+const start = (command: string, namespace: string, args: readonly string[] = [], graceMs = 60_000) =>
+  startCli([command, "--app", app, "--namespace", namespace, ...args], { env: { GRACE_MS: String(graceMs) } });
 const begun = (namespace: string, count: number) =>
   eventually(async () => Number(await client.command(["GET", `begun:${namespace}`])) === count);
 
@@ -62,7 +63,7 @@ test.concurrent.each(["SIGTERM", "SIGINT", "SIGQUIT"] as const)(
   "%s lets a drain's running job end and takes no other",
   async (name) => {
     await push(name, "Gate", "Gate", "Gate");
-    const cli = start("drain", name, "--concurrency", "2", "--json");
+    const cli = start("drain", name, ["--concurrency", "2", "--json"]);
     await begun(name, 2);
     cli.signal(name);
     await eventually(() => cli.stderr.includes(`${name}: no more jobs are taken`));
@@ -82,7 +83,7 @@ test.concurrent.each(["SIGTERM", "SIGINT", "SIGQUIT"] as const)(
 
 test.concurrent("what does not end within the grace period goes back to its queue, whether it hears the signal or not", async () => {
   await push("grace", "Stuck", "Deaf");
-  const cli = start("drain", "grace", "--json");
+  const cli = start("drain", "grace", ["--json"], SHORT_GRACE_MS);
   await begun("grace", 2);
   cli.signal("SIGTERM");
   const { status, stdout } = await cli.ended;
@@ -107,7 +108,7 @@ test.concurrent("a second signal ends it at once, and the next drain takes the j
 
   await client.command(["SET", "open:twice", 1]);
   const report = await eventually(async () => {
-    const next = JSON.parse((await start("drain", "twice", "--json").ended).stdout);
+    const next = JSON.parse((await start("drain", "twice", ["--json"]).ended).stdout);
     return next.recovered === 1 && next;
   });
   expect(report).toMatchObject({ recovered: 1, succeeded: 1, remaining: 0 });
@@ -117,7 +118,7 @@ test.concurrent("a second signal ends it at once, and the next drain takes the j
 test.concurrent("work drains again and again, and stops between drains at once", async () => {
   await client.command(["SET", "open:work", 1]);
   await push("work", "Gate");
-  const cli = start("work", "work", "--interval", "50ms");
+  const cli = start("work", "work", ["--interval", "50ms"]);
   await eventually(() => / 1 job in .*: 1 succeeded/.test(cli.stderr));
   await push("work", "Gate", "Gate");
   await eventually(() => / 2 jobs in .*: 2 succeeded/.test(cli.stderr));
@@ -132,7 +133,7 @@ test.concurrent("work drains again and again, and stops between drains at once",
 
 test.concurrent("work stopped in the middle of a drain gives its job back and leaves nothing behind", async () => {
   await push("stop", "Stuck");
-  const cli = start("work", "stop", "--interval", "1", "--json");
+  const cli = start("work", "stop", ["--interval", "1", "--json"], SHORT_GRACE_MS);
   await begun("stop", 1);
   cli.signal("SIGTERM");
   const { status, stdout } = await cli.ended;
