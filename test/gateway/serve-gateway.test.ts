@@ -64,7 +64,8 @@ test("answers 503 when Redis does not answer in time, and goes on when it does",
   const ping = async () => (await fetch(`${gateway.url}/ping`, { headers })).status;
   expect(await ping()).toBe(503);
   slow.answer();
-  expect(await ping()).toBe(200);
+  // Even an answer that comes at once may come too late on a busy machine.
+  await until(async () => (await ping()) === 200);
   await gateway.close();
 });
 
