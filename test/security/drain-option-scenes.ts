@@ -5,6 +5,7 @@ import { cron } from "../../src/cron/cron.ts";
 import { createIdempotency } from "../../src/idempotency.ts";
 import { createJobFunction } from "../../src/job-function/job-function.ts";
 import { payload, payloads } from "../conformance/world.ts";
+import { createGate } from "../core/app-world.ts";
 import { until } from "../support/until.ts";
 import { createStage, pause, type Scene, type Stage, silent } from "./acl-world.ts";
 
@@ -134,14 +135,18 @@ export const DRAIN_OPTION_SCENES: Readonly<Record<string, readonly Scene[]>> = {
         const start = ({ reason }: { readonly reason: string }) => void asked.push(reason);
         const fleet = { single: true, recordDrains: { maxSilenceMs: 1 }, kick: { start, onEnqueue: false } };
         const scaleOut = { threshold: 2, maxDrains: 4, start };
-        await world.push("q", ...payloads(3), payload(500));
-        const perform = ([ms]: readonly unknown[]) => pause(Number(ms));
+        await world.push("q", ...payloads(3), payload(800));
+        const other = createGate();
+        // The last one is there for long enough that the drain renews what makes it the only one.
+        const perform = ([ms]: readonly unknown[]) =>
+          pause(Number(ms)).then(() => (ms === 800 ? other.passed : undefined));
         const jobs = [{ class: "Noop", perform }];
         await world.send(["SET", world.keys.kick, "earlier"]);
-        const options = { jobs, ...fleet, concurrency: 1, leaseMs: 1_000, timeoutMs: 5_000 };
+        const options = { jobs, ...fleet, concurrency: 1, leaseMs: 2_000 };
         const first = drained(stage, options);
         await until(() => world.get(world.keys.single("default")));
         expect(await drained(stage, options)).toMatchObject({ stopped: "busy" });
+        other.open();
         expect(await first).toMatchObject({ succeeded: 4 });
         await world.push("q", ...payloads(20));
         await drained(stage, { ...options, single: false, scaleOut });
