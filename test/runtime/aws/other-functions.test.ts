@@ -59,5 +59,5 @@ test("a drain ends before the jobs that it hands to a function as Events; that s
     { queue: "q", payload: { class: "Detached", args: ["fail"] }, exception: "RangeError", error: "as it was told" },
   ]);
   await until(async () => (await world.processed()) === 2);
-  expect(await world.redis.command(["EXISTS", "airlift:retries", "airlift:drains"])).toBe(0);
+  expect(await world.redis.command(["EXISTS", "resque:airlift:retries", "resque:airlift:drains"])).toBe(0);
 });

@@ -149,14 +149,14 @@ describe("a Worker that is held to the limits of the free plan, its clock to sta
   });
 
   test("jobs that compute are run, settled, and found to have taken no time", async () => {
-    await world.push("q", ...jobs(40, "Compute", 2_000_000));
+    await world.push("q", ...jobs(40, "Compute", 5));
     expect(await workerd.scheduled()).toBe("ok");
     expect(report()).toMatchObject({ stopped: "empty", succeeded: 40, failed: 0 });
   });
 
   test("what computes for longer than a lease keeps it", async () => {
     // The lease is 4 s, and all of them are claimed together.
-    await world.push("q", ...jobs(250, "Compute", 10_000_000));
+    await world.push("q", ...jobs(250, "Compute", 30));
     await using busy = await start("Compute");
     const beats = new Set<number>();
     let hasEnded = false;
@@ -169,7 +169,7 @@ describe("a Worker that is held to the limits of the free plan, its clock to sta
       return hasEnded;
     };
     await until(look, { timeoutMs: 50_000 });
-    expect(await ended).toBe("ok");
+    expect(await ended, JSON.stringify(busy.logged.filter(({ message }) => message !== "computed"))).toBe("ok");
     expect(Object.assign({}, ...busy.logged)).toMatchObject({ stopped: "empty", succeeded: 250, lost: 0 });
     const atMs = [...beats].toSorted((a, b) => a - b);
     const gapsMs = atMs.slice(1).map((ms, index) => ms - (atMs[index] as number));
@@ -178,7 +178,7 @@ describe("a Worker that is held to the limits of the free plan, its clock to sta
   });
 
   test("time limits end what hangs, beside what computes", async () => {
-    await world.push("q", ...jobs(3, "Hang"), ...jobs(10, "Compute", 1_000_000));
+    await world.push("q", ...jobs(3, "Hang"), ...jobs(10, "Compute", 5));
     expect(await workerd.scheduled()).toBe("ok");
     expect(report()).toMatchObject({ stopped: "empty", succeeded: 10, failed: 3 });
     expect((await world.failed()).map(({ exception }) => exception)).toEqual(Array(3).fill("TimeoutError"));

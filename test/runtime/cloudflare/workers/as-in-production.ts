@@ -34,6 +34,9 @@ globalThis.setTimeout = ((callback: () => void, delayMs?: number) =>
     callback();
   }, delayMs)) as never;
 
+/** The time, also while a Worker computes. */
+export const realNowMs = (): number => system.now();
+
 /** How many requests the invocation has made that is under way, or was the last. */
 export const made = (): number => requests;
 

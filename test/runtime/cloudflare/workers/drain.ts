@@ -2,7 +2,7 @@
 import { createAirlift, defineJob } from "airlift";
 import { createWorkerLogger, toWorker, type WorkerHandlers } from "airlift/platform/cloudflare";
 import { upstash } from "airlift/redis/upstash";
-import { asInProduction, made } from "./as-in-production.ts";
+import { asInProduction, made, realNowMs } from "./as-in-production.ts";
 
 interface Env {
   readonly REDIS_URL: string;
@@ -20,13 +20,14 @@ const sleep = defineJob<[ms: number]>({
   perform: ([ms]) => new Promise((resolve) => setTimeout(resolve, ms)),
 });
 
-/** Computes for a while, without anything from outside. */
-const compute = defineJob<[rounds: number]>({
+/** Computes for so long, however fast the machine is, without anything from outside. */
+const compute = defineJob<[ms: number]>({
   class: "Compute",
   uses: none,
-  perform([rounds], job) {
+  perform([ms], job) {
+    const endMs = realNowMs() + ms;
     let sum = 0;
-    for (let round = 0; round < rounds; round++) sum += Math.sqrt(round);
+    for (let round = 0; realNowMs() < endMs; round++) sum += Math.sqrt(round);
     job.log.info("computed", { sum: Math.round(sum) });
   },
 });
