@@ -1,4 +1,4 @@
-import { vi } from "vitest";
+import { onTestFinished, vi } from "vitest";
 import { systemClock } from "../../src/system-clock.ts";
 
 /**
@@ -10,7 +10,7 @@ export interface StoppedTime extends Disposable {
   advance(ms: number): void;
 }
 
-/** Stops it until the end of the block. */
+/** Stops it until the end of the block, or of a test that hangs in it. */
 export function stopTime(): StoppedTime {
   const timers = new Set<{ readonly atMs: number; readonly callback: () => void }>();
   const [wallMs, steadyMs] = [Date.now(), performance.now()];
@@ -24,6 +24,10 @@ export function stopTime(): StoppedTime {
       return () => timers.delete(timer);
     }),
   ];
+  const goOn = (): void => {
+    for (const spy of spies) spy.mockRestore();
+  };
+  onTestFinished(goOn);
   return {
     advance(ms) {
       const untilMs = passedMs + ms;
@@ -36,8 +40,6 @@ export function stopTime(): StoppedTime {
       }
       passedMs = untilMs;
     },
-    [Symbol.dispose]() {
-      for (const spy of spies) spy.mockRestore();
-    },
+    [Symbol.dispose]: goOn,
   };
 }
