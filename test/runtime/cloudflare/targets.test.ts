@@ -14,6 +14,7 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]());
 beforeEach(async () => {
   await world.flush();
+  await workerd.allLogged();
   workerd.logged.length = 0;
 });
 afterEach(async () => {
@@ -70,12 +71,14 @@ describe("the Workers that are deployed for fan-out", () => {
     expect(await workerd.scheduled()).toBe("ok");
     expect(report()).toMatchObject({ stopped: "empty", succeeded: 0, detached: 1 });
     await until(async () => (await processed()) === 1);
+    await workerd.allLogged();
     expect(workerd.logged).toContainEqual(expect.objectContaining({ message: "built", month: "2026-11" }));
   });
 
   test("a job that is enqueued is drained at once, without a tick: the Queue brings the drain", async () => {
     expect((await enqueue("mail", { class: "SendEmail", args: ["ada@example.com", "Hello"] })).status).toBe(201);
     await until(async () => (await processed()) === 1);
+    await workerd.allLogged();
     expect(workerd.logged).toContainEqual(expect.objectContaining({ message: "sent", to: "ada@example.com" }));
     await until(() => report() !== undefined);
   });
@@ -86,6 +89,7 @@ describe("the Workers that are deployed for fan-out", () => {
     );
     await until(async () => (await processed()) === 10);
     await until(async () => !(await world.keyNames()).includes(world.keys.drains));
+    await workerd.allLogged();
     const drains = workerd.logged.filter(({ message }) => message === "drained");
     expect(drains.length).toBeLessThanOrEqual(4);
   });
@@ -149,6 +153,7 @@ describe("targets in workerd", () => {
     expect(await workerd.scheduled()).toBe("ok");
     expect(report()).toMatchObject({ stopped: "empty", detached: 3 });
     await until(async () => (await processed()) === 3);
+    await workerd.allLogged();
     expect(ran().toSorted()).toEqual([1, 2]);
     expect(await world.failed()).toMatchObject([{ exception: "TooSmall", error: "no pixels", queue: "q" }]);
     expect(await world.get(world.keys.failures)).toBe("1");
@@ -208,6 +213,7 @@ describe("targets in workerd", () => {
   test("a job that is enqueued runs behind the answer", async () => {
     expect((await enqueue("q", { class: "ByFetch", args: ["kicked"] })).status).toBe(201);
     await until(async () => (await processed()) === 1);
+    await workerd.allLogged();
     expect(ran()).toEqual(["kicked"]);
     await until(async () => (await world.keyNames()).every((name) => !name.includes("airlift")));
   });

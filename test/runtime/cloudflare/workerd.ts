@@ -1,4 +1,6 @@
+import { randomUUID } from "node:crypto";
 import { convertV4MiniflareOptions, Miniflare, Response as MiniflareResponse } from "miniflare";
+import { until } from "../../support/until.ts";
 
 /** As in infra/cloudflare/*.jsonc. */
 const COMPATIBILITY_DATE = "2026-06-01";
@@ -22,9 +24,22 @@ export interface Workerd extends AsyncDisposable {
   readonly logged: Readonly<Record<string, unknown>>[];
   /** Asks the first Worker. */
   fetch(path: string, init?: RequestInit): Promise<Response>;
-  /** Triggers the first Worker's cron; resolves with how that ended, `ok` or `exception`. */
+  /** Triggers the first Worker's cron; resolves with how that ended, `ok` or `exception`, when all has come in that was logged until then. */
   scheduled(): Promise<string>;
+  /** Waits for all that was logged up to now: lines come by another way than answers. */
+  allLogged(): Promise<void>;
 }
+
+/** Logs what it is asked to. */
+const MARKING: TestWorker = {
+  name: "airlift-test-mark",
+  script: `export default {
+    async fetch(request) {
+      console.log(JSON.stringify({ mark: await request.text() }));
+      return new Response();
+    },
+  };`,
+};
 
 /** @param options.isWatched lets requests to the outside go through this process */
 export async function startWorkerd(
@@ -33,6 +48,7 @@ export async function startWorkerd(
 ): Promise<Workerd> {
   const outbound = { count: 0, open: 0, mostOpen: 0 };
   const logged: Record<string, unknown>[] = [];
+  const marks = new Set<unknown>();
   const outboundService = async (request: Request): Promise<unknown> => {
     outbound.count++;
     outbound.mostOpen = Math.max(outbound.mostOpen, ++outbound.open);
@@ -52,9 +68,12 @@ export async function startWorkerd(
     convertV4MiniflareOptions({
       cf: false,
       handleStructuredLogs: ({ message }: { message: string }) => {
-        if (message.startsWith("{")) logged.push(JSON.parse(message));
+        if (!message.startsWith("{")) return;
+        const line: Record<string, unknown> = JSON.parse(message);
+        if ("mark" in line) marks.add(line["mark"]);
+        else logged.push(line);
       },
-      workers: workers.map((worker) => ({
+      workers: [...workers, MARKING].map((worker) => ({
         ...worker,
         modules: true,
         compatibilityDate: COMPATIBILITY_DATE,
@@ -64,6 +83,13 @@ export async function startWorkerd(
     } as never),
   );
   await miniflare.ready;
+  const allLogged = async (): Promise<void> => {
+    const body = randomUUID();
+    const marking = (await miniflare.getWorker(MARKING.name)) as never as { fetch: typeof fetch };
+    await marking.fetch("http://mark.test/", { method: "POST", body });
+    // All Workers write to one stream.
+    await until(() => marks.has(body));
+  };
   return {
     outbound,
     logged,
@@ -72,8 +98,11 @@ export async function startWorkerd(
       const worker = (await miniflare.getWorker()) as never as {
         scheduled(event: object): Promise<{ outcome: string }>;
       };
-      return (await worker.scheduled({ cron: "* * * * *" })).outcome;
+      const { outcome } = await worker.scheduled({ cron: "* * * * *" });
+      await allLogged();
+      return outcome;
     },
+    allLogged,
     [Symbol.asyncDispose]: () => miniflare.dispose(),
   };
 }

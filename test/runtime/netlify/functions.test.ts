@@ -1,6 +1,8 @@
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -11,7 +13,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vit
 import { BACKGROUND_MS, SCHEDULED_MS } from "../../../functions/netlify/limits.ts";
 import { root } from "../../../scripts/entries.ts";
 import { type AppWorld, openAppWorld } from "../../core/app-world.ts";
-import { freePort } from "../../support/redis.ts";
 import { setups } from "../../support/setups.ts";
 import { until } from "../../support/until.ts";
 import { bundleFunction } from "../bundle-function.ts";
@@ -30,8 +31,10 @@ interface NetlifyFunction {
 
 let outdir: string;
 let world: AppWorld;
-/** The site's address, and what its functions were called with. */
+/** The site's address, and what is served there; what its functions were called with. */
 let site: string;
+let server: ReturnType<typeof serve>;
+let served: Hono["fetch"] | undefined;
 const background: { readonly status: Promise<number | undefined>; readonly url: URL }[] = [];
 
 const load = async (file: string): Promise<NetlifyFunction> => await import(pathToFileURL(file).href);
@@ -44,8 +47,10 @@ beforeAll(async () => {
   [outdir, world] = await Promise.all([mkdtemp(join(tmpdir(), "airlift-netlify-")), openAppWorld(setup)]);
   const args = ["scripts/build-functions.ts", "netlify", "--outdir", outdir];
   await promisify(execFile)(process.execPath, args, { cwd: fileURLToPath(root) });
-  const port = await freePort();
-  site = `http://127.0.0.1:${port}`;
+  const answer = (request: Request) => served?.(request) ?? new Response(null, { status: 404 });
+  server = serve({ fetch: answer, port: 0, hostname: "127.0.0.1" });
+  await once(server, "listening");
+  site = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const { url, token = "" } = world.setup;
   const env = {
     URL: site,
@@ -58,6 +63,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   vi.unstubAllEnvs();
+  server.close();
   await world[Symbol.asyncDispose]();
   await rm(outdir, { recursive: true, force: true });
 });
@@ -76,11 +82,10 @@ async function openSite() {
     return c.body(null, 202);
   });
   hono.all("*", async (c) => (await api.default(c.req.raw, {})) ?? c.notFound());
-  const server = serve({ fetch: hono.fetch, port: Number(new URL(site).port), hostname: "127.0.0.1" });
-  await new Promise((resolve) => server.once("listening", resolve));
+  served = hono.fetch;
   const close = async (): Promise<void> => {
     await Promise.all(background.map(({ status }) => status));
-    await new Promise((resolve) => server.close(resolve));
+    served = undefined;
   };
   return { [Symbol.asyncDispose]: close };
 }
