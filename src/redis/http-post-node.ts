@@ -1,4 +1,5 @@
 import type { Agent, RequestOptions } from "node:http";
+import { afterReading } from "./after-reading.ts";
 import { codeOf, type HttpAnswer, type HttpPoster, type HttpPostOptions, PostError } from "./http-poster.ts";
 
 /** Servers and load balancers close idle connections, after 5 s in Node's own server; a request must not meet that. */
@@ -23,12 +24,12 @@ export function createNodePoster({ url, headers, timeoutMs }: HttpPostOptions): 
         path: `${prefix}${path}` || "/",
         headers: { ...headers, "content-length": Buffer.byteLength(body) },
       });
-      const timer = setTimeout(() => {
+      const cancel = afterReading(timeoutMs, () => {
         isExpired = true;
         request.destroy();
-      }, timeoutMs);
+      });
       request.on("error", fail);
-      request.once("close", () => clearTimeout(timer));
+      request.once("close", cancel);
       request.once("response", (response) => {
         let text = "";
         response.setEncoding("utf8");

@@ -1,5 +1,6 @@
 import type { Redis, RedisOptions } from "ioredis";
 import { StoreError, UsageError } from "../core/errors.ts";
+import { afterReading } from "./after-reading.ts";
 import { reasonOfReply, redactReply } from "./reply-error.ts";
 
 /** A command as it goes over the wire: texts are sent as UTF-8, bytes as they are. */
@@ -92,20 +93,18 @@ class OwnConnection implements RawRedis {
   }
 
   async #sendWithin(redis: Redis, commands: readonly RawCommand[]): Promise<RawReply[]> {
-    let timer: NodeJS.Timeout | undefined;
-    const expired = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        reject(new StoreError("unavailable", `${this.description}: no answer within ${this.#commandTimeoutMs} ms`));
-        // A connection that is silent may be half open: whatever comes next needs a new one. disconnect() alone would wait
-        // for the other side, and go on taking commands meanwhile.
-        if (this.#redis === redis) this.#redis = undefined;
-        redis.disconnect();
-      }, this.#commandTimeoutMs);
+    const { promise: expired, reject } = Promise.withResolvers<never>();
+    const cancel = afterReading(this.#commandTimeoutMs, () => {
+      reject(new StoreError("unavailable", `${this.description}: no answer within ${this.#commandTimeoutMs} ms`));
+      // A connection that is silent may be half open: whatever comes next needs a new one. disconnect() alone would wait
+      // for the other side, and go on taking commands meanwhile.
+      if (this.#redis === redis) this.#redis = undefined;
+      redis.disconnect();
     });
     try {
       return await Promise.race([sendAll(redis, commands, this.description), expired]);
     } finally {
-      clearTimeout(timer);
+      cancel();
     }
   }
 
