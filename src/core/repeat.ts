@@ -19,6 +19,7 @@ const FIRST_DELAY_MS = 50;
 const MAX_DELAY_MS = 2_000;
 /** How often `untilMs` is asked while a call is under way, or waited for. */
 const LOOK_MS = 500;
+const NO_ANSWER = "no answer from Redis in the time that was left";
 
 /**
  * Calls until it succeeds, fails for good, or time is up; then rejects with the last error. Waits with jitter over an exponential
@@ -53,14 +54,13 @@ function isRetryable({ retryable }: StoreError): boolean {
 function within<T>(call: Promise<T>, { clock, untilMs }: Pick<RepeatOptions, "clock" | "untilMs">): Promise<T> {
   return new Promise((resolve, reject) => {
     let cancel: () => void = () => undefined;
-    const giveUp = (): void => reject(new StoreError("unavailable", "no answer from Redis in the time that was left"));
     const look = (): void => {
       const leftMs = untilMs() - clock.nowMs();
       if (leftMs > 0) cancel = clock.setTimer(Math.min(leftMs, LOOK_MS), look);
       // What has come while handlers kept the loop busy, or the process stood still, is read before it is given up.
-      else void clock.yield().then(giveUp);
+      else void clock.yield().then(() => reject(new StoreError("unavailable", NO_ANSWER)));
     };
     call.then(resolve, reject).finally(() => cancel());
-    cancel = clock.setTimer(Math.max(0, Math.min(untilMs() - clock.nowMs(), LOOK_MS)), look);
+    look();
   });
 }
