@@ -211,7 +211,9 @@ function settlementArgs(
         attempt: job.kind === "job" ? job.attempt + (isRetry ? 1 : 0) : 1,
         ...(isRetry && { failure: outcome.failure, failedAtMs: nowMs }),
       });
-      return ["w", head, Math.ceil(nowMs + outcome.afterMs), cutBytes, append, isRetry ? 1 : 0];
+      // What is to come at once must not wait for a clock that is not known well: this drain would end before.
+      const dueMs = nowMs + (outcome.afterMs || nowMs - latestMs);
+      return ["w", head, Math.ceil(dueMs), cutBytes, append, isRetry ? 1 : 0];
     }
     case "detached": {
       const { head, cutBytes, append } = detachedEntry(claim, limits);

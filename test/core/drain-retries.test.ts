@@ -3,6 +3,7 @@ import { discard, release, retry } from "../../src/core/directive.ts";
 import { defineJob } from "../../src/core/job.ts";
 import type { RetryOptions } from "../../src/core/retry.ts";
 import { payload } from "../conformance/world.ts";
+import { carriedClient } from "../fault/carried-client.ts";
 import { setups } from "../support/setups.ts";
 import { type AppWorld, openAppWorld } from "./app-world.ts";
 
@@ -80,6 +81,23 @@ describe.each(setups())("failed attempts over $name", (setup) => {
     expect(entry).toContain(`"payload":${raw},"exception":"Declined","error":"attempt 4"`);
     await world.expectNoTraces();
   });
+
+  test.each(["request", "reply"])(
+    "with no wait are so too where it is not known what Redis' clock shows: the %s that told was slow",
+    async (slow) => {
+      const pause = () => new Promise((resolve) => setTimeout(resolve, 600));
+      const redis = carriedClient(world.client, async ({ names, deliver }) => {
+        if (names[0] === "TIME" && slow === "request") await pause();
+        const reply = await deliver();
+        if (names[0] === "TIME" && slow === "reply") await pause();
+        return reply;
+      });
+      const { job, attempts } = flaky({ backoff: [0] }, { succeedsAt: 2 });
+      await world.push("q", payload(1));
+      expect(await world.app({ redis, jobs: [job] }).drain()).toMatchObject({ claimed: 2, retried: 1, succeeded: 1 });
+      expect(attempts).toEqual([1, 2]);
+    },
+  );
 
   test("of a job that is enqueued anew begin at 1 again", async () => {
     const { job, attempts } = flaky({ limit: 1, backoff: [0] });
