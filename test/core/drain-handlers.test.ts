@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { RunHandler } from "../../src/core/job-runner.ts";
 import { payload, payloads } from "../conformance/world.ts";
 import { setups } from "../support/setups.ts";
-import { type AppWorld, openAppWorld } from "./app-world.ts";
+import { type AppWorld, createGate, openAppWorld } from "./app-world.ts";
 
 class PaymentDeclined extends Error {}
 
@@ -192,8 +192,11 @@ describe("around handlers", () => {
     await world.push("q", ...payloads(100));
     let running = 0;
     let most = 0;
+    const all = createGate();
     const perform = async () => {
       most = Math.max(most, ++running);
+      if (running === 7) all.open();
+      await all.passed;
       await macrotask();
       running--;
     };

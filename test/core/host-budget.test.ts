@@ -6,20 +6,25 @@ import type { AnyJobDefinition } from "../../src/core/registry.ts";
 import type { DrainReport } from "../../src/core/report.ts";
 import { payload, payloads } from "../conformance/world.ts";
 import { setups } from "../support/setups.ts";
-import { type AppWorld, openAppWorld } from "./app-world.ts";
+import { type AppWorld, createGate, openAppWorld } from "./app-world.ts";
 
 /** Another series of what jobs do with AIRLIFT_PROPERTY_SEED. */
 const SEED = Number(process.env["AIRLIFT_PROPERTY_SEED"] ?? 20_261_121);
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A job that counts how often it is begun, and how many run at once. */
-function counted(definition: Partial<AnyJobDefinition> & { readonly durationMs?: number }) {
+/** A job that counts how often it is begun, and how many run at once; those that are begun first wait until so many do. */
+function counted(
+  definition: Partial<AnyJobDefinition> & { readonly durationMs?: number; readonly untilRunning?: number },
+) {
   const seen = { begun: 0, running: 0, most: 0 };
-  const { durationMs = 0, ...rest } = definition;
+  const { durationMs = 0, untilRunning = 0, ...rest } = definition;
+  const all = createGate();
   const perform = async ([ms]: readonly unknown[]) => {
     seen.begun++;
     seen.most = Math.max(seen.most, ++seen.running);
+    if (seen.running >= untilRunning) all.open();
+    await all.passed;
     await sleep(typeof ms === "number" && durationMs === 0 ? ms : durationMs);
     seen.running--;
   };
@@ -147,18 +152,18 @@ describe.each(setups())("a host's limits over $name", (kind) => {
 
   test("maxConnections: so many jobs run at once as have one, beside Redis", async () => {
     await world.push("q", ...payloads(30));
-    const { seen, job } = counted({ durationMs: 5 });
+    const { seen, job } = counted({ durationMs: 5, untilRunning: 5 });
     const app = world.app({ jobs: [job], concurrency: 25 });
     expect(await app.drain({ maxConnections: 6, maxJobs: 15 })).toMatchObject({ succeeded: 15 });
     expect(seen.most).toBe(5);
-    const other = counted({ durationMs: 5, uses: { connections: 2 } });
+    const other = counted({ durationMs: 5, untilRunning: 2, uses: { connections: 2 } });
     await world.app({ jobs: [other.job] }).drain({ maxConnections: 6 });
     expect(other.seen.most).toBe(2);
   });
 
   test("maxConnections: jobs that need none are not held up", async () => {
     await world.push("q", ...payloads(30));
-    const { seen, job } = counted({ durationMs: 20, uses: { connections: 0 } });
+    const { seen, job } = counted({ durationMs: 5, untilRunning: 12, uses: { connections: 0 } });
     await world.app({ jobs: [job], concurrency: 12 }).drain({ maxConnections: 6 });
     expect(seen.most).toBe(12);
   });
