@@ -9,7 +9,10 @@ const spin = (ms: number): void => {
   const endMs = Date.now() + ms;
   while (Date.now() < endMs);
 };
-const anySetup = setups().at(-1) as NonNullable<ReturnType<typeof setups>[number]>;
+/** Jobs that compute here would keep a gateway of this process busy, too. */
+const anySetup = setups()
+  .filter(({ transport }) => transport === "tcp")
+  .at(-1) as NonNullable<ReturnType<typeof setups>[number]>;
 
 describe("what one job does to the others, and the host to all", () => {
   let world: AppWorld;
@@ -26,9 +29,9 @@ describe("what one job does to the others, and the host to all", () => {
   ])("%s jobs that compute are measured one by one, and the lease is kept meanwhile", async (_kind, perform) => {
     // Together they take longer than the time limit of each, and than the lease.
     await world.push("q", ...payloads(60));
-    const jobs = [{ class: "Noop", perform, timeoutMs: 2_000 }];
-    const app = world.app({ jobs, concurrency: 60, leaseMs: 2_000 });
-    const other = world.app({ jobs, redis: world.setup.newClient(), leaseMs: 2_000 });
+    const jobs = [{ class: "Noop", perform, timeoutMs: 2_500 }];
+    const app = world.app({ jobs, concurrency: 60, leaseMs: 2_500 });
+    const other = world.app({ jobs, redis: world.setup.newClient(), leaseMs: 2_500 });
     let isOver = false;
     const ticks = (async () => {
       let recovered = 0;
@@ -38,9 +41,11 @@ describe("what one job does to the others, and the host to all", () => {
       }
       return recovered;
     })();
-    const report = await app.drain();
-    isOver = true;
-    expect(await ticks).toBe(0);
+    const draining = app.drain().finally(() => {
+      isOver = true;
+    });
+    const [report, recovered] = await Promise.all([draining, ticks]);
+    expect(recovered).toBe(0);
     expect(report).toMatchObject({ stopped: "empty", failed: 0, lost: 0, claimed: report.succeeded });
     expect(await world.get(world.keys.processed)).toBe("60");
   });
