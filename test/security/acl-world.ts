@@ -8,6 +8,7 @@ import type { RedisClient } from "../../src/resque/client.ts";
 import { openWorld, type World } from "../conformance/world.ts";
 import { startGateway } from "../support/gateway.ts";
 import { type Setup, setups } from "../support/setups.ts";
+import { until } from "../support/until.ts";
 import { openMonitor, type SeenCommand } from "./monitor.ts";
 
 /** Only a real redis-server has ACLs. */
@@ -47,6 +48,16 @@ export interface Scene {
 }
 
 export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Waits until the one drain that runs has renewed what it holds. */
+export async function renewal(world: World): Promise<void> {
+  const beats = new Set<string>();
+  await until(async () => {
+    for (const beat of Object.values((await world.everything())[world.keys.drains] ?? {})) beats.add(beat);
+    // What was there, an exchange that may have been under way, and one for its time alone.
+    return beats.size > 2;
+  });
+}
 
 export const silent: Logger = {
   debug: () => undefined,

@@ -7,7 +7,7 @@ import { createJobFunction } from "../../src/job-function/job-function.ts";
 import { payload, payloads } from "../conformance/world.ts";
 import { createGate } from "../core/app-world.ts";
 import { until } from "../support/until.ts";
-import { createStage, pause, type Scene, type Stage, silent } from "./acl-world.ts";
+import { createStage, pause, renewal, type Scene, type Stage, silent } from "./acl-world.ts";
 
 const noop = defineJob({ class: "Noop", perform: () => undefined });
 const drained = async (stage: Stage, options: Parameters<Stage["app"]>[0]) => stage.app(options).drain();
@@ -135,11 +135,13 @@ export const DRAIN_OPTION_SCENES: Readonly<Record<string, readonly Scene[]>> = {
         const start = ({ reason }: { readonly reason: string }) => void asked.push(reason);
         const fleet = { single: true, recordDrains: { maxSilenceMs: 1 }, kick: { start, onEnqueue: false } };
         const scaleOut = { threshold: 2, maxDrains: 4, start };
-        await world.push("q", ...payloads(3), payload(800));
+        await world.push("q", ...payloads(3), payload("last"));
         const other = createGate();
-        // The last one is there for long enough that the drain renews what makes it the only one.
-        const perform = ([ms]: readonly unknown[]) =>
-          pause(Number(ms)).then(() => (ms === 800 ? other.passed : undefined));
+        const perform = async ([n]: readonly unknown[]) => {
+          if (n !== "last") return pause(Number(n));
+          await other.passed;
+          await renewal(world);
+        };
         const jobs = [{ class: "Noop", perform }];
         await world.send(["SET", world.keys.kick, "earlier"]);
         const options = { jobs, ...fleet, concurrency: 1, leaseMs: 2_000 };

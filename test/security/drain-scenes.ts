@@ -3,7 +3,7 @@ import { ACCEPTED, detach, discard, release, retry } from "../../src/core/direct
 import { defineJob } from "../../src/core/job.ts";
 import { payload, payloads } from "../conformance/world.ts";
 import { until } from "../support/until.ts";
-import type { AclWorld, Scene } from "./acl-world.ts";
+import { type AclWorld, renewal, type Scene } from "./acl-world.ts";
 
 const noop = defineJob({ class: "Noop", perform: () => undefined });
 const never = (): Promise<never> => new Promise(() => undefined);
@@ -107,13 +107,9 @@ export const DRAIN_SCENES: readonly Scene[] = [
     name: "renews its lease, and shows its figures",
     async play({ app, world }) {
       await world.push("q", payload(0), payload(1));
-      const beats = new Set<string>();
-      const isSeen = async (): Promise<boolean> => {
-        const everything = await world.everything();
-        for (const beat of Object.values(everything[world.keys.drains] ?? {})) beats.add(beat);
-        return beats.size > 2 && Object.keys(everything).some((name) => name.includes("stat:processed:"));
-      };
-      const perform = ([n]: readonly unknown[]) => (n === 0 ? undefined : until(isSeen));
+      const isSeen = async (): Promise<boolean> =>
+        (await world.keyNames()).some((name) => name.includes("stat:processed:"));
+      const perform = ([n]: readonly unknown[]) => (n === 0 ? undefined : renewal(world).then(() => until(isSeen)));
       expect(await app({ jobs: [{ class: "Noop", perform }], leaseMs: 2_000 }).drain()).toMatchObject({ succeeded: 2 });
     },
   },
