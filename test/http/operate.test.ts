@@ -26,8 +26,8 @@ const wait = defineJob({
     }),
 });
 
-/** Runs for as long as the drain lets it. */
-const long = defineJob({ class: "Long", perform: (_args, { signal }) => delay(60_000, undefined, { signal }) });
+/** Runs for longer than a short drain lets it. */
+const long = defineJob({ class: "Long", perform: (_args, { signal }) => delay(10_000, undefined, { signal }) });
 
 let open: OpenApp;
 const events: DrainEvent[] = [];
