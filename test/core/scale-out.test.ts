@@ -28,11 +28,12 @@ describe.each(setups())("scaling out over $name", (kind) => {
     return { app: world.app({ jobs: [noop], scaleOut, ...options }), asked };
   };
 
-  const costOf = async (options: Partial<AppOptions>, jobs: number): Promise<DrainReport> => {
+  /** Of one job that is run: several may end in one exchange or in two, as the machine has time for them. */
+  const costOf = async (options: Partial<AppOptions>, jobs: number, maxJobs = 1): Promise<DrainReport> => {
     await world.push("q", ...payloads(jobs));
     const isReal = kind.server === "redis-server";
     if (isReal) await world.countCommands();
-    const report = await world.app({ jobs: [noop], concurrency: 10, ...options }).drain({ maxJobs: 10 });
+    const report = await world.app({ jobs: [noop], ...options }).drain({ maxJobs });
     if (isReal) expect(report.commands).toBe(await world.countCommands());
     await world.flush();
     return report;
@@ -90,8 +91,8 @@ describe.each(setups())("scaling out over $name", (kind) => {
   });
 
   test("a drain that empties its queues at once pays nothing for it", async () => {
-    const { commands } = await costOf({}, 5);
-    expect(await costOf(open().app.options, 5)).toMatchObject({ commands, drainsStarted: 0 });
+    const { commands } = await costOf({}, 1, 10);
+    expect(await costOf(open().app.options, 1, 10)).toMatchObject({ commands, drainsStarted: 0 });
   });
 
   test("one that leaves jobs behind looks once: 6 commands, 7 if drains are missing, 2 if others have looked", async () => {
