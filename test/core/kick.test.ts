@@ -290,6 +290,25 @@ describe.each(setups())("kicks over $name", (kind) => {
     expect([calls, asked.length]).toEqual([2, 1]);
   });
 
+  // Elsewhere the server, or the gateway, is of this very thread.
+  test.runIf(kind.name === "redis-server-tcp")(
+    "a program that computes for long while the mark is set kicks all the same: its answer is there",
+    async () => {
+      const client = carriedClient(world.setup.newClient(), async (letter) => {
+        const reply = letter.deliver();
+        if (letter.names[0] === "SET") {
+          // Timers come next in the loop, and sockets after them.
+          await new Promise((resolve) => setImmediate(resolve));
+          for (const endMs = Date.now() + 2_000; Date.now() < endMs; );
+        }
+        return reply;
+      });
+      const { app, asked } = open({ redis: client });
+      await app.enqueue(job(1));
+      expect(asked).toEqual([{ reason: "kick", depth: 0 }]);
+    },
+  );
+
   test("a Redis that takes jobs and no marks: the job is enqueued, and nobody is told otherwise", async () => {
     const client = carriedClient(world.setup.newClient(), async (letter) => {
       if (letter.names[0] === "SET") throw new StoreError("rejected", "NOPERM");
