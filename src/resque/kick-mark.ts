@@ -24,20 +24,25 @@ const PATIENCE_MS = 1_000;
 export function createKickMark(options: KickMarkOptions): KickMark {
   const { client, keys, ttlMs, holder, clock, random, usage } = options;
   const mark = createLease({ client, key: keys.kick, ttlMs, holder, usage });
+  const free = async (): Promise<void> => {
+    try {
+      const [commands] = (await client.script(mark.releaseCall, { usage })) as [number, number];
+      usage.commands += commands - 1;
+    } catch {
+      // It has a TTL.
+    }
+  };
   return {
-    set() {
+    async set() {
       const untilMs = clock.nowMs() + PATIENCE_MS;
-      return repeat(mark.take, {
-        ...{ clock, random, untilMs: () => untilMs, onRetry: () => undefined },
-      });
-    },
-    async free() {
       try {
-        const [commands] = (await client.script(mark.releaseCall, { usage })) as [number, number];
-        usage.commands += commands - 1;
-      } catch {
-        // It has a TTL.
+        return await repeat(mark.take, { clock, random, untilMs: () => untilMs, onRetry: () => undefined });
+      } catch (error) {
+        // It may stand all the same, and nobody would come for it.
+        void free();
+        throw error;
       }
     },
+    free,
   };
 }

@@ -290,6 +290,22 @@ describe.each(setups())("kicks over $name", (kind) => {
     expect([calls, asked.length]).toEqual([2, 1]);
   });
 
+  test("a mark that was set, of which no answer came in time, does not stand in the way of the next kick", async () => {
+    let isSilent = true;
+    const client = carriedClient(world.setup.newClient(), async (letter) => {
+      const reply = await letter.deliver();
+      if (letter.names[0] === "SET" && isSilent) return new Promise(() => undefined);
+      return reply;
+    });
+    const { app, asked } = open({ redis: client });
+    expect(await app.enqueue(job(1))).toMatchObject({ kind: "queued" });
+    expect(asked).toEqual([]);
+    await until(async () => (await mark()) === null);
+    isSilent = false;
+    await app.enqueue(job(2));
+    expect(asked).toEqual([{ reason: "kick", depth: 0 }]);
+  });
+
   // Elsewhere the server, or the gateway, is of this very thread.
   test.runIf(kind.name === "redis-server-tcp")(
     "a program that computes for long while the mark is set kicks all the same: its answer is there",
