@@ -1,5 +1,6 @@
 import type { HostEvent } from "../../harness/drain-host.ts";
-import type { Evidence, WitnessedRun } from "./evidence.ts";
+import { type Evidence, storyOf, type WitnessedRun } from "./evidence.ts";
+import type { MoveKind } from "./journal.ts";
 
 /**
  * Why a job was run once more than its attempts asked for.
@@ -22,18 +23,25 @@ export const CAUSES = [
 ] as const;
 export type Cause = (typeof CAUSES)[number];
 
-/** Runs beyond one for each attempt, by cause. `unexplained` should be none. */
-export function countDuplicates(
+/** What becomes of a job whose run does not count. */
+const GONE: ReadonlySet<MoveKind> = new Set(["released", "recovered"]);
+
+/** Runs beyond one for each attempt. */
+export interface Duplicates {
+  readonly counts: Readonly<Record<Cause, number>>;
+  /** The stories of jobs that ran once more for no known cause. */
+  readonly unexplained: readonly string[];
+}
+
+export function explainDuplicates(
   { runsOf, journal, leaseMs }: Evidence,
   events: readonly HostEvent[],
   toRedisMs: (monotonicMs: number) => number,
-): Readonly<Record<Cause | "unexplained", number>> {
-  const counts = Object.fromEntries([...CAUSES, "unexplained"].map((cause) => [cause, 0])) as Record<
-    Cause | "unexplained",
-    number
-  >;
+): Duplicates {
+  const counts = Object.fromEntries(CAUSES.map((cause) => [cause, 0])) as Record<Cause, number>;
+  const unexplained: string[] = [];
   const troubles = events.filter(({ kind }) => kind === "killed" || kind === "frozen");
-  const causeOf = (job: string, run: WitnessedRun): Cause | "unexplained" => {
+  const causeOf = (job: string, run: WitnessedRun): Cause | undefined => {
     const moves = journal.moves.get(job) ?? [];
     if (moves.filter(({ kind }) => kind === "enqueued" || kind === "delayed").length > 1) return "enqueued twice";
     const { next } = run;
@@ -42,7 +50,7 @@ export function countDuplicates(
       return moves.some(({ kind }, at) => kind === "detached" && moves[at + 1]?.kind === "promoted")
         ? "not acknowledged"
         : "delivered twice";
-    if (next?.kind !== "recovered") return "unexplained";
+    if (next?.kind !== "recovered") return undefined;
     const own = troubles.filter(({ process, atMs }) => process === run.process && toRedisMs(atMs) <= next.atMs);
     const last = own.at(-1);
     if (!last || toRedisMs(last.atMs) < next.atMs - 3 * leaseMs) return "cut off";
@@ -56,9 +64,15 @@ export function countDuplicates(
     );
     for (const run of wanted) attempts.set(run.retries, [...(attempts.get(run.retries) ?? []), run]);
     for (const same of attempts.values()) {
-      // The last of them is the one that counted.
-      for (const run of same.slice(0, -1)) counts[causeOf(job, run)]++;
+      // One that was lost may begin last of all, once its process is thawed.
+      const counted = same.findLast(({ next }) => next && !GONE.has(next.kind)) ?? same.at(-1);
+      for (const run of same) {
+        if (run === counted) continue;
+        const cause = causeOf(job, run);
+        if (cause) counts[cause]++;
+        else unexplained.push(storyOf(job, { journal, runsOf }));
+      }
     }
   }
-  return counts;
+  return { counts, unexplained };
 }

@@ -79,6 +79,23 @@ export function matchRuns(
   });
 }
 
+/** All that is known of a job, in the order of Redis' clock. */
+export function storyOf(key: string, { journal, runsOf }: Pick<Evidence, "journal" | "runsOf">): string {
+  const moves = journal.moves.get(key) ?? [];
+  const runs = runsOf.get(key) ?? [];
+  const steps = [
+    ...moves.map(({ kind, atMs, drainId }) => ({
+      atMs,
+      text: [kind, ...(drainId ? [`by ${drainId}`] : [])].join(" "),
+    })),
+    ...runs.map(({ startMs, process }) => ({ atMs: startMs, text: `run in ${process}` })),
+  ];
+  return `${key}: ${steps
+    .toSorted((a, b) => a.atMs - b.atMs)
+    .map(({ atMs, text }) => `${atMs} ${text}`)
+    .join(", ")}`;
+}
+
 export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const item of items) {

@@ -1,4 +1,4 @@
-import { countDuplicates } from "./duplicates.ts";
+import { explainDuplicates } from "./duplicates.ts";
 import { judgeEveryJob } from "./every-job.ts";
 import type { FeaturesRecord } from "./run-features.ts";
 import { isKept, type Verdict } from "./verdict.ts";
@@ -28,14 +28,13 @@ export function reportFeatures(record: FeaturesRecord, seed: number): FeaturesRe
     ...judgeEveryJob(evidence, expectationOf, names),
     ...features.flatMap((feature) => feature.judge(evidence)),
   ];
-  const duplicates = countDuplicates(evidence, events, toRedisMs);
+  const { counts: duplicates, unexplained } = explainDuplicates(evidence, events, toRedisMs);
   const broken = verdicts
     .filter(({ brokenCount }) => brokenCount > 0)
     .map(({ feature, promise, checked, brokenCount, broken: cases }) =>
       [`${feature}: ${promise}: ${brokenCount} of ${checked}`, ...cases.map((text) => `    ${text}`)].join("\n"),
     );
-  if (duplicates["unexplained"] > 0)
-    broken.push(`${duplicates["unexplained"]} runs beyond the first have no known cause`);
+  for (const story of unexplained) broken.push(`a run beyond the first has no known cause: ${story}`);
   const untested = verdicts
     .filter(({ checked }) => checked === 0)
     .map(({ feature, promise }) => `${feature}: ${promise}`);

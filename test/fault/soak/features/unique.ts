@@ -8,7 +8,7 @@ import {
   type UniqueOptions,
 } from "../../../../src/index.ts";
 import { encodePayload } from "../../../../src/resque/payload.ts";
-import { CLOCKS_APART_MS, type Evidence, groupBy } from "./evidence.ts";
+import { CLOCKS_APART_MS, type Evidence, groupBy, storyOf } from "./evidence.ts";
 import { type Expectation, type Feature, numberIn, type Producer, type Rest } from "./feature.ts";
 import { named, nameIn } from "./job-key.ts";
 import { hashOf, type RecordRun } from "./run-records.ts";
@@ -155,22 +155,6 @@ function livesOf({ journal, runsOf }: Evidence): Life[] {
     }
   }
   return lives;
-}
-
-function storyOf(key: string, { journal, runsOf }: Evidence): string {
-  const moves = journal.moves.get(key) ?? [];
-  const runs = runsOf.get(key) ?? [];
-  const steps = [
-    ...moves.map(({ kind, atMs, drainId }) => ({
-      atMs,
-      text: [kind, ...(drainId ? [`by ${drainId}`] : [])].join(" "),
-    })),
-    ...runs.map(({ startMs, process }) => ({ atMs: startMs, text: `run in ${process}` })),
-  ];
-  return `${key}: ${steps
-    .toSorted((a, b) => a.atMs - b.atMs)
-    .map(({ atMs, text }) => `${atMs} ${text}`)
-    .join(", ")}`;
 }
 
 const OVER: ReadonlySet<string> = new Set(["ended", "failed", "replaced"]);

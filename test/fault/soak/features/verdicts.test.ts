@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { createKeys } from "../../../../src/resque/keys.ts";
+import type { HostEvent } from "../../harness/drain-host.ts";
 import { createRandom } from "../../harness/random.ts";
 import { delayed } from "./delayed.ts";
+import { explainDuplicates } from "./duplicates.ts";
 import { judgeEveryJob } from "./every-job.ts";
 import { type Evidence, groupBy, matchRuns, mostAtOnce } from "./evidence.ts";
 import type { Expectation, Feature, Producer } from "./feature.ts";
@@ -235,6 +237,51 @@ describe("of limits", () => {
       );
     expect(judge(evidenceOf({ jobs: starts(100) }))).toEqual(["no more jobs start in any period than may"]);
     expect(judge(evidenceOf({ jobs: starts(151) }))).toEqual([]);
+  });
+});
+
+describe("of runs beyond the first", () => {
+  const jobs = (...more: Told[]) => ({
+    "ok-1": [["enqueued", 5], ["claimed", 10, "d1"], ["recovered", 2_000], ["claimed", 2_010, "d2"], ...more] as Told[],
+  });
+  const first = { job: "ok-1", process: "a.1", drainId: "d1", endMs: undefined };
+  const second = { job: "ok-1", process: "b.1", drainId: "d2", startMs: 2_020, endMs: 2_030 };
+  const frozen = { kind: "frozen", process: "a.1", atMs: 15 } as const;
+  const explain = (evidence: Evidence, ...events: HostEvent[]) => {
+    const { counts, unexplained } = explainDuplicates(evidence, events, (atMs) => atMs);
+    return { ...Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0)), not: unexplained.length };
+  };
+
+  test.each([
+    ["before", 12],
+    ["after", 2_025],
+  ])("one that its drain lost is explained, whether it begins %s the one that counts", (_, startMs) => {
+    const evidence = evidenceOf({ jobs: jobs(["ended", 2_040]), runs: [{ ...first, startMs }, second] });
+    expect(explain(evidence, frozen)).toEqual({ freeze: 1, not: 0 });
+    expect(explain(evidence, { ...frozen, kind: "killed" })).toEqual({ kill: 1, not: 0 });
+    expect(explain(evidence)).toEqual({ "cut off": 1, not: 0 });
+  });
+
+  test("one beside another that counts is told with its story", () => {
+    const evidence = evidenceOf({
+      jobs: {
+        "ok-1": [
+          ["enqueued", 5],
+          ["claimed", 10, "d1"],
+          ["ended", 30],
+          ["claimed", 40, "d2"],
+          ["ended", 50],
+        ],
+      },
+      runs: [
+        { ...first, startMs: 12 },
+        { ...second, startMs: 42 },
+      ],
+    });
+    expect(explain(evidence, frozen)).toEqual({ not: 1 });
+    expect(explainDuplicates(evidence, [], (atMs) => atMs).unexplained).toEqual([
+      "ok-1: 5 enqueued, 10 claimed by d1, 12 run in a.1, 30 ended, 40 claimed by d2, 42 run in b.1, 50 ended",
+    ]);
   });
 });
 
