@@ -8,7 +8,7 @@ export class SoakUsageError extends Error {}
 
 export const HELP = `Usage: npm run soak -- [options]
 
-Four hosts drain queues under all faults at once; afterwards every job is accounted for. Exit status 1 if a promise was broken, or never put to the test.
+Four hosts drain queues under all faults at once; afterwards every job is accounted for. Exit status 1 if a promise was broken or, with --features, never put to the test.
 
   --jobs N      how many jobs (default 100000)
   --seed N      of all that is drawn (default 1)
